@@ -1,0 +1,234 @@
+"""A product file parsed into a type. What the regulations fix and what the bank publishes: all of it is data here.
+
+A wrong file stops the start and names the key. Money in grosze. Source: `rulebook.md` sections 1 and 5; the paragraph of
+each step of a decision stands in the file's own `[paragraphs]`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from authsvc.errors import ConfigError
+from authsvc.model import COMMAND_REASONS, Reason, Scheme
+
+Grosze = Annotated[int, Meta(ge=0)]
+Mcc = Annotated[str, Meta(pattern=r"^\d{4}$")]
+Country = Annotated[str, Meta(pattern=r"^\d{3}$")]
+
+STEPS = (
+    "repeat", "card", "expiry_date", "expired", "account_status", "card_status", "cvv2", "pin", "pin_block", "supported",
+    "contactless_channel", "cash_channel", "cashless_channel", "internet_channel", "cashback", "merchant",
+    "contactless_first", "atm_pin", "contactless_amount", "contactless_total", "contactless_random", "sca",
+    "cash_limit", "cashless_limit", "internet_limit", "cash_count", "cashless_count", "internet_count", "funds", "hold",
+    "reversal", "open_account", "load", "issue_card", "activate", "block", "unblock", "unblock_pin", "limits", "contactless",
+    "pin_set",
+)  # fmt: skip
+"""Every step a decision can be made of; each has a paragraph in each product ("" where no regulation speaks)."""
+
+
+class _Part(Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class DayLimit(_Part, kw_only=True):
+    """`default`: what a new card gets; `ceiling`: most that may be set (None: available funds alone bound it); `count`:
+    most transactions a day (None: uncounted)."""
+
+    default: Grosze
+    ceiling: Grosze | None = None
+    count: Annotated[int, Meta(ge=0)] | None = None
+
+
+class DayLimits(_Part, kw_only=True):
+    cash: DayLimit
+    cashless: DayLimit
+    internet: DayLimit
+
+
+class PinRules(_Part, kw_only=True):
+    """`third_wrong`: what a third wrong PIN in a row does to the card."""
+
+    third_wrong: Literal["block", "capture"]
+
+
+class ContactlessRules(_Part, kw_only=True):
+    """`one_payment`: most without PIN; `total_since_sca`: total without SCA, this one included, above which a PIN is due;
+    `random_share`: share of payments that a PIN is asked for at random, 0 to 1; `unlock_in_poland_only`: the contact
+    transaction with PIN that unlocks contactless must be in Poland."""
+
+    one_payment: Grosze
+    total_since_sca: Grosze
+    random_share: Annotated[float, Meta(ge=0, le=1)]
+    unlock_in_poland_only: bool
+
+
+class LowValueRules(_Part, kw_only=True):
+    """`one_payment`: most for one; `sum_previous`, `count_previous`: most of the previous ones since the last SCA;
+    `counter`: which of the two must hold."""
+
+    one_payment: Grosze
+    sum_previous: Grosze
+    count_previous: Annotated[int, Meta(ge=0)]
+    counter: Literal["sum", "count", "either"]
+
+
+class HoldRules(_Part, kw_only=True):
+    """`days`, `pre_authorization_days`: Warsaw wall-clock days until a hold expires."""
+
+    days: Annotated[int, Meta(ge=1)]
+    pre_authorization_days: Annotated[int, Meta(ge=1)]
+
+
+class CashbackRules(_Part, kw_only=True):
+    offered: bool
+    maximum: Grosze
+
+
+class ForbiddenMerchant(_Part, kw_only=True):
+    """Refused: one of `mcc`, where `remote` and `abroad` (merchant outside Poland) hold if set."""
+
+    name: str
+    mcc: tuple[Mcc, ...]
+    remote: bool = False
+    abroad: bool = False
+
+
+class Mccs(_Part, kw_only=True):
+    """Merchant category codes (ISO 18245) that count as cash, and those of unattended transit and parking."""
+
+    cash: tuple[Mcc, ...]
+    quasi_cash: tuple[Mcc, ...]
+    unattended: tuple[Mcc, ...]
+
+
+class Block(_Part, kw_only=True):
+    """`holder_days`: calendar days after which a temporary block asked for by holder or user becomes permanent (None:
+    never); `user_permanent`: whether a mere user may order a permanent block."""
+
+    holder_days: Annotated[int, Meta(ge=1)] | None = None
+    user_permanent: bool
+
+
+class Product(_Part, kw_only=True):
+    """One bank's card product. `regulation`: its letter in the rulebook; `funds`: prepaid balance or credit limits;
+    `cards_per_account`: None is many; `new_card`: status of a new card; `sca_resets`: which counters an SCA clears;
+    `exemptions`: from SCA for remote payments, in the order they are tried."""
+
+    id: Annotated[str, Meta(pattern=r"^[a-z0-9-]+$")]
+    name: str
+    regulation: Annotated[str, Meta(min_length=1)]
+    scheme: Scheme
+    bin: Annotated[str, Meta(pattern=r"^\d{6,8}$")]
+    currency: Annotated[str, Meta(pattern=r"^\d{3}$")]
+    funds: Literal["prepaid", "credit"]
+    cards_per_account: Annotated[int, Meta(ge=1)] | None = None
+    new_card: Literal["inactive", "active"]
+    card_years: Annotated[int, Meta(ge=1, le=20)]
+    limits: DayLimits
+    pin: PinRules
+    contactless: ContactlessRules
+    low_value: LowValueRules
+    sca_resets: Literal["both", "own"]
+    exemptions: tuple[Literal["low_value"], ...]
+    hold: HoldRules
+    cashback: CashbackRules
+    block: Block
+    mcc: Mccs
+    forbidden: tuple[ForbiddenMerchant, ...] = ()
+    paragraphs: dict[str, str]
+    response_codes: dict[Reason, str] = {}
+
+    def code(self, reason: Reason) -> str:
+        """DE39 of a refusal; total over the reasons that reach the wire (checked by `load_products`)."""
+        return self.response_codes[reason]
+
+
+Products = dict[str, Product]
+
+
+class ResponseCodes(Struct, frozen=True, forbid_unknown_fields=True):
+    """`config/response_codes/SCHEME.toml`: every reason that reaches the wire has a DE39 of two characters."""
+
+    scheme: Scheme
+    codes: dict[Reason, Annotated[str, Meta(pattern=r"^[0-9A-Z]{2}$")]]
+
+
+def stray_product(codes: dict[Scheme, dict[Reason, str]]) -> Product:
+    """The product of a message whose card nobody knows: it grants nothing and answers with the `iso87` codes."""
+    nothing = DayLimit(default=0)
+    return Product(
+        id="none", name="no product: the card is unknown", regulation="-", scheme=Scheme.ISO87, bin="000000", currency="985",
+        funds="prepaid", new_card="inactive", card_years=1, limits=DayLimits(cash=nothing, cashless=nothing, internet=nothing),
+        pin=PinRules(third_wrong="block"),
+        contactless=ContactlessRules(one_payment=0, total_since_sca=0, random_share=0, unlock_in_poland_only=False),
+        low_value=LowValueRules(one_payment=0, sum_previous=0, count_previous=0, counter="either"), sca_resets="both",
+        exemptions=(), hold=HoldRules(days=7, pre_authorization_days=7), cashback=CashbackRules(offered=False, maximum=0),
+        block=Block(user_permanent=False), mcc=Mccs(cash=(), quasi_cash=(), unattended=()),
+        paragraphs=dict.fromkeys(STEPS, ""), response_codes=codes[Scheme.ISO87],
+    )  # fmt: skip
+
+
+def load_products(products_dir: Path, codes_dir: Path) -> Products:
+    """Read every product and response-code file, and check them against each other.
+
+    Returns the products by id, with "none" (see `stray_product`) among them. Raises ConfigError naming file and key.
+    """
+    codes = _load_codes(codes_dir)
+    products: Products = {"none": stray_product(codes)}
+    for path in sorted(products_dir.glob("*.toml")):
+        product = _decode(path, Product)
+        _check(path, product, products)
+        products[product.id] = msgspec.structs.replace(product, response_codes=codes[product.scheme])
+    if len(products) == 1:
+        raise ConfigError(f"{products_dir}: no product file (*.toml)")
+    return products
+
+
+def _load_codes(codes_dir: Path) -> dict[Scheme, dict[Reason, str]]:
+    tables: dict[Scheme, dict[Reason, str]] = {}
+    for path in sorted(codes_dir.glob("*.toml")):
+        table = _decode(path, ResponseCodes)
+        missing = sorted(set(Reason) - COMMAND_REASONS - set(table.codes))
+        if missing:
+            raise ConfigError(f"{path}: codes.{missing[0]} is missing")
+        tables[table.scheme] = dict(table.codes)
+    for scheme in Scheme:
+        if scheme not in tables:
+            raise ConfigError(f"{codes_dir}: no file for scheme {scheme}")
+    return tables
+
+
+T = TypeVar("T")
+
+
+def _decode(path: Path, kind: type[T]) -> T:
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=kind)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _check(path: Path, product: Product, others: Products) -> None:
+    """What types alone cannot say."""
+    if product.id in others:
+        raise ConfigError(f"{path}: id {product.id!r} is used by another file")
+    for step in STEPS:
+        if step not in product.paragraphs:
+            raise ConfigError(f"{path}: paragraphs.{step} is missing")
+    for step in product.paragraphs:
+        if step not in STEPS:
+            raise ConfigError(f"{path}: paragraphs.{step} is no step of a decision")
+    for name in ("cash", "cashless", "internet"):
+        limit: DayLimit = getattr(product.limits, name)
+        if limit.ceiling is not None and limit.default > limit.ceiling:
+            raise ConfigError(f"{path}: limits.{name}.default is above limits.{name}.ceiling")
+    if product.response_codes:
+        raise ConfigError(f"{path}: response_codes belong into config/response_codes/")
+
+
