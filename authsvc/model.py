@@ -187,6 +187,7 @@ class Authorization(Struct, frozen=True, tag="authorization", omit_defaults=True
     expiry: str = ""
     pin: Pin = Pin.ABSENT
     cvv2: str = ""  # "" absent, "M" matches, "N" does not
+    draw: float = 1.0  # [0, 1): keyed hash of the message identity, for the random PIN request; 1.0: not drawn
     unsupported: str = ""
 
 
@@ -198,6 +199,24 @@ class Original(Struct, frozen=True, gc=False, omit_defaults=True):
     sent: str = ""
     acquirer: str = ""
     rrn: str = ""
+
+
+def names(original: Original, terminal: str, merchant: str, origin: Origin) -> bool:
+    """Does `original`, sent from `terminal` by `merchant`, name the message of `origin`?
+
+    By DE90: class, STAN and time must be equal; acquirer, terminal and merchant where both sides give one. Without DE90
+    by RRN, with the same three.
+    """
+    if original.stan:
+        named = (original.mti[:3], original.stan, original.sent) == (origin.mti[:3], origin.stan, origin.sent)
+    else:
+        named = bool(original.rrn) and original.rrn == origin.rrn
+    return (
+        named
+        and original.acquirer in ("", origin.acquirer or original.acquirer)
+        and terminal in ("", origin.terminal or terminal)
+        and merchant in ("", origin.merchant or merchant)
+    )
 
 
 class Reversal(Struct, frozen=True, tag="reversal", omit_defaults=True):
@@ -404,8 +423,8 @@ class Counters(Struct, frozen=True, omit_defaults=True):
 
 
 class Card(Struct, frozen=True, omit_defaults=True):
-    """`pvv`: PIN verification value; `expiry`: YYMM, good to the last day of that month; `blocked_by`, `blocked_at`:
-    of a temporary block; `debt`: posted and unpaid, credit products only, grosze."""
+    """`pvv`: PIN verification value; `expiry`: YYMM, good to the last day of that month; `blocked_by`, `blocked_at`,
+    `before_block` (the status to go back to): of a temporary block; `debt`: posted and unpaid, credit products only, grosze."""
 
     id: CardId
     last4: str
@@ -419,6 +438,7 @@ class Card(Struct, frozen=True, omit_defaults=True):
     contactless_enabled: bool = True
     blocked_by: By | None = None
     blocked_at: UnixMs = UnixMs(0)
+    before_block: CardStatus = CardStatus.ACTIVE
 
 
 class Bucket(StrEnum):

@@ -34,7 +34,7 @@ class _Part(Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
 
-class DayLimit(_Part, kw_only=True):
+class DayLimit(_Part, frozen=True, kw_only=True):
     """`default`: what a new card gets; `ceiling`: most that may be set (None: available funds alone bound it); `count`:
     most transactions a day (None: uncounted)."""
 
@@ -43,19 +43,19 @@ class DayLimit(_Part, kw_only=True):
     count: Annotated[int, Meta(ge=0)] | None = None
 
 
-class DayLimits(_Part, kw_only=True):
+class DayLimits(_Part, frozen=True, kw_only=True):
     cash: DayLimit
     cashless: DayLimit
     internet: DayLimit
 
 
-class PinRules(_Part, kw_only=True):
+class PinRules(_Part, frozen=True, kw_only=True):
     """`third_wrong`: what a third wrong PIN in a row does to the card."""
 
     third_wrong: Literal["block", "capture"]
 
 
-class ContactlessRules(_Part, kw_only=True):
+class ContactlessRules(_Part, frozen=True, kw_only=True):
     """`one_payment`: most without PIN; `total_since_sca`: total without SCA, this one included, above which a PIN is due;
     `random_share`: share of payments that a PIN is asked for at random, 0 to 1; `unlock_in_poland_only`: the contact
     transaction with PIN that unlocks contactless must be in Poland."""
@@ -66,7 +66,7 @@ class ContactlessRules(_Part, kw_only=True):
     unlock_in_poland_only: bool
 
 
-class LowValueRules(_Part, kw_only=True):
+class LowValueRules(_Part, frozen=True, kw_only=True):
     """`one_payment`: most for one; `sum_previous`, `count_previous`: most of the previous ones since the last SCA;
     `counter`: which of the two must hold."""
 
@@ -76,19 +76,19 @@ class LowValueRules(_Part, kw_only=True):
     counter: Literal["sum", "count", "either"]
 
 
-class HoldRules(_Part, kw_only=True):
+class HoldRules(_Part, frozen=True, kw_only=True):
     """`days`, `pre_authorization_days`: Warsaw wall-clock days until a hold expires."""
 
     days: Annotated[int, Meta(ge=1)]
     pre_authorization_days: Annotated[int, Meta(ge=1)]
 
 
-class CashbackRules(_Part, kw_only=True):
+class CashbackRules(_Part, frozen=True, kw_only=True):
     offered: bool
     maximum: Grosze
 
 
-class ForbiddenMerchant(_Part, kw_only=True):
+class ForbiddenMerchant(_Part, frozen=True, kw_only=True):
     """Refused: one of `mcc`, where `remote` and `abroad` (merchant outside Poland) hold if set."""
 
     name: str
@@ -97,7 +97,7 @@ class ForbiddenMerchant(_Part, kw_only=True):
     abroad: bool = False
 
 
-class Mccs(_Part, kw_only=True):
+class Mccs(_Part, frozen=True, kw_only=True):
     """Merchant category codes (ISO 18245) that count as cash, and those of unattended transit and parking."""
 
     cash: tuple[Mcc, ...]
@@ -105,7 +105,7 @@ class Mccs(_Part, kw_only=True):
     unattended: tuple[Mcc, ...]
 
 
-class Block(_Part, kw_only=True):
+class Block(_Part, frozen=True, kw_only=True):
     """`holder_days`: calendar days after which a temporary block asked for by holder or user becomes permanent (None:
     never); `user_permanent`: whether a mere user may order a permanent block."""
 
@@ -113,7 +113,7 @@ class Block(_Part, kw_only=True):
     user_permanent: bool
 
 
-class Product(_Part, kw_only=True):
+class Product(_Part, frozen=True, kw_only=True):
     """One bank's card product. `regulation`: its letter in the rulebook; `funds`: prepaid balance or credit limits;
     `cards_per_account`: None is many; `new_card`: status of a new card; `sca_resets`: which counters an SCA clears;
     `exemptions`: from SCA for remote payments, in the order they are tried."""

@@ -1,0 +1,44 @@
+"""The control API as the command line calls it: one request, its JSON, or the error the engine gave."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from authsvc.errors import AuthsvcError
+
+TIMEOUT_SECONDS = 15.0
+
+
+class RefusedError(AuthsvcError):
+    """The engine said no; the message is its own."""
+
+
+class ApiClient:
+    """`base`: as "http://127.0.0.1:8580"; `token`: a bearer token of the control API."""
+
+    def __init__(self, base: str, token: str) -> None:
+        self._http = httpx.Client(
+            base_url=base, headers={"authorization": f"Bearer {token}"}, timeout=TIMEOUT_SECONDS, trust_env=False
+        )
+
+    def call(self, method: str, path: str, body: dict[str, object] | None = None, **query: str | int) -> Any:
+        """The answer's JSON, None for an empty one. Raises RefusedError."""
+        try:
+            answer = self._http.request(method, path, json=body, params=query)
+        except httpx.TransportError as error:
+            raise RefusedError(f"no engine answers at {self._http.base_url}: {type(error).__name__}") from error
+        if answer.is_error:
+            raise RefusedError(_said(answer))
+        return answer.json() if answer.content else None
+
+
+def _said(answer: httpx.Response) -> str:
+    """The engine's words: what is wrong, which field or paragraph."""
+    try:
+        problem = answer.json()
+    except ValueError:
+        return f"HTTP {answer.status_code}"
+    words = [str(problem.get(name)) for name in ("field", "detail", "reason", "paragraph") if problem.get(name)]
+    return f"HTTP {answer.status_code}: {': '.join(words)}"

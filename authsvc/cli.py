@@ -1,0 +1,159 @@
+"""The command line. Exit 0 done, 1 refused or found a difference, 2 wrong use.
+
+`serve` runs the engine. `explain` and `reconcile` read its ledger, beside it or without it; `describe` reads a message.
+`account` and `card` (module `cli_cards`) ask a running engine through its control API.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+import redis
+import uvloop
+
+from authsvc import __version__, config, engine, logs
+from authsvc.cli_cards import account, card
+from authsvc.codec.describe import describe as describe_message
+from authsvc.codec.describe import payload_from_text, rows
+from authsvc.codec.dialects import DIALECTS
+from authsvc.errors import AuthsvcError, ConfigError, PeerError
+from authsvc.ledger.reconcile import Copy, reconcile as differences
+from authsvc.ledger.sqlite_reader import open_reader
+from authsvc.model import AccountId, Head
+from authsvc.rules.evolve import evolve
+from authsvc.rules.explain import explain as tell
+from authsvc.state.copy import _head as head_in, key_of_account
+from authsvc.state.embedded import _socket_path as socket_path
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def settings(command: F) -> F:
+    """The options that say which engine: its settings file and what to put over it."""
+    path = click.Path(dir_okay=False, path_type=Path)
+    command = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting.")(command)
+    option = click.option("--config", "file", type=path, default=Path("config/demo.toml"), show_default=True)
+    return option(command)
+
+
+class _Group(click.Group):
+    """Errors of ours are one line and exit 1, wherever they come from."""
+
+    def invoke(self, context: click.Context) -> object:
+        try:
+            return super().invoke(context)
+        except ConfigError as error:
+            raise click.UsageError(str(error)) from error
+        except AuthsvcError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """A real-time card authorization engine: an ISO 8583 issuer switch."""
+    if not __debug__:
+        raise click.UsageError("authsvc does not run under python -O: its assertions are part of it")
+
+
+@main.command()
+@settings
+def serve(file: Path, overrides: tuple[str, ...]) -> None:
+    """Run the engine until SIGTERM or Ctrl-C."""
+    try:
+        loaded = config.load(file, overrides)
+        logs.configure(loaded.log.level)
+        code = uvloop.run(engine.serve(loaded, _announce))
+    except AuthsvcError as error:
+        raise click.ClickException(str(error)) from error
+    sys.exit(code)
+
+
+def _announce(running: engine.Engine) -> None:
+    """Where to look, and a line to try."""
+    loaded = running.config
+    for name, listener in loaded.listeners.items():
+        port = running.ports[name]
+        click.echo(f"  ISO 8583     {listener.host}:{port}  {listener.dialect}, framing {listener.framing}  (listener {name})")
+    control = f"http://{loaded.control.host}:{running.ports['control']}"
+    click.echo(f"  control API  {control}/v1   schema at /schema, also /healthz /readyz /metrics")
+    click.echo(f"  data         {loaded.data_dir.resolve()}   clock: {loaded.clock}")
+    for demo in running.seeded:
+        click.echo(f"  demo card    {demo.pan}  PIN {demo.pin}  expiry {demo.expiry}  {demo.product}  account {demo.account}")
+    if running.seeded:
+        click.echo("  try          make demo     (in another terminal; plays a story and explains each answer)")
+    click.echo("ready; Ctrl-C stops everything")
+    sys.stdout.flush()
+
+
+@main.command()
+@click.argument("rrn")
+@settings
+def explain(rrn: str, file: Path, overrides: tuple[str, ...]) -> None:
+    """Tell the decisions on the messages with this RRN, oldest first, each rule with its paragraph."""
+    reader = open_reader(_ledger_file(file, overrides))
+    found = reader.find(rrn, "", "", 100)
+    for row in reversed(found):
+        click.echo(tell(row.decision))
+    if not found:
+        raise click.ClickException(f"no decision on a message with RRN {rrn}")
+
+
+@main.command()
+@click.argument("message")
+@click.option("--dialect", type=click.Choice(list(DIALECTS)), default="iso87-ascii", show_default=True)
+def describe(message: str, dialect: str) -> None:
+    """Show a message field by field, secrets masked. MESSAGE: hexadecimal, raw text, or a file of either."""
+    text = Path(message).read_text("latin-1") if Path(message).is_file() else message
+    try:
+        payload = payload_from_text(text, DIALECTS[dialect])
+    except PeerError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(describe_message(payload, DIALECTS[dialect]))
+    if rows(payload, DIALECTS[dialect])[1]:
+        sys.exit(1)
+
+
+@main.command()
+@settings
+def reconcile(file: Path, overrides: tuple[str, ...]) -> None:
+    """Prove that heads, holds and the Redis copy agree with the journal; name every account that does not."""
+    loaded = config.load(file, overrides)
+    reader = open_reader(loaded.data_dir / engine.LEDGER_FILE)
+    copy = _redis_copy(loaded)
+    click.echo(f"ledger: {loaded.data_dir / engine.LEDGER_FILE}, Redis copy: {'compared' if copy else 'not running'}")
+    count = 0
+    for difference in differences(reader, evolve, copy):
+        count += 1
+        click.echo(f"{difference.account} at {difference.seq}: {difference.what.value}: {difference.detail}")
+    click.echo(f"{sum(1 for _ in reader.every_account())} accounts, {count} differences")
+    if count:
+        sys.exit(1)
+
+
+def _redis_copy(loaded: config.Config) -> Copy | None:
+    """How to read the copy, None when no Redis answers: then there is nothing that could differ."""
+    url = loaded.redis.url
+    url = f"unix://{socket_path(loaded.data_dir)}" if url == config.EMBEDDED else url
+    client = redis.Redis.from_url(url, socket_timeout=5)
+    try:
+        client.ping()
+    except redis.RedisError:
+        return None
+
+    def copy(account: AccountId) -> Head | None:
+        return head_in(account, client.hmget(key_of_account(account), "v", "s", "h"))
+
+    return copy
+
+
+def _ledger_file(file: Path, overrides: tuple[str, ...]) -> Path:
+    return config.load(file, overrides).data_dir / engine.LEDGER_FILE
+
+
+main.add_command(account)
+main.add_command(card)

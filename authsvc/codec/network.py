@@ -1,0 +1,37 @@
+"""Network management, 0800: sign-on, sign-off, echo. No account, no decision: the link alone is concerned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from authsvc.codec.answers import to_refusal
+from authsvc.codec.dialects import Fields
+from authsvc.errors import PeerError
+
+SIGN_ON, SIGN_OFF, ECHO = "001", "002", "301"
+DONE, NOT_SUPPORTED = "00", "12"
+
+
+def is_network_management(mti: str) -> bool:
+    """Whether this message is for `answer_network` rather than for an account."""
+    return mti in ("0800", "0801", "0820", "0821")
+
+
+def answer_network(fields: Mapping[str, str], signed_on: bool) -> tuple[Fields, bool]:
+    """The answer to an 0800, and whether the link is signed on after it.
+
+    A code of DE70 that we do not know is answered 12, and so is a key change (161), which needs a key store to put the
+    new key in. Raises PeerError("DE70", …) when there is none, PeerError("MTI", …) on another kind of message.
+    """
+    if not is_network_management(fields["t"]):
+        raise PeerError("MTI", "is no network management request")
+    code = fields.get("70")
+    if code is None:
+        raise PeerError("DE70", f"mandatory in {fields['t']} and absent")
+    answer = to_refusal(fields, DONE if code in (SIGN_ON, SIGN_OFF, ECHO) else NOT_SUPPORTED)
+    assert answer is not None, "every network management request has a response"
+    if code == SIGN_ON:
+        signed_on = True
+    elif code == SIGN_OFF:
+        signed_on = False
+    return answer, signed_on

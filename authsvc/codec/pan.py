@@ -1,0 +1,32 @@
+"""The card number (PAN, DE2): its check digit (ISO/IEC 7812-1 annex B, Luhn), and how it may be shown."""
+
+from __future__ import annotations
+
+_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+
+
+def _luhn_sum(digits: str) -> int:
+    """Sum of the digits from the right, every second one doubled and its own digits summed."""
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        total += _DOUBLED[int(digit)] if place % 2 else int(digit)
+    return total
+
+
+def luhn_ok(pan: str) -> bool:
+    """Whether the last digit of `pan` is its check digit. False for anything but 12 to 19 digits."""
+    return 12 <= len(pan) <= 19 and pan.isascii() and pan.isdigit() and _luhn_sum(pan) % 10 == 0
+
+
+def with_check_digit(partial: str) -> str:
+    """`partial`, the digits before the last one, with their check digit added."""
+    assert partial.isascii()
+    assert partial.isdigit()
+    return partial + str(-_luhn_sum(partial + "0") % 10)
+
+
+def mask(pan: str) -> str:
+    """First six and last four digits, as PCI DSS 3.4.1 allows; stars alone when too little would be left to hide."""
+    if len(pan) < 12:
+        return "*" * len(pan)
+    return f"{pan[:6]}{'*' * (len(pan) - 10)}{pan[-4:]}"

@@ -1,0 +1,259 @@
+"""The settings file parsed once, into a type; after this nobody reads files of settings or the environment.
+
+`config/demo.toml` explains every setting to an operator. A wrong one stops the start: ConfigError names file and dotted
+key, never the value (a URL or a token may hold a secret). Times are in the unit the name says.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import msgspec
+from msgspec import Meta, Struct
+
+from authsvc.errors import ConfigError
+
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+"""0: the operating system picks a free one."""
+Positive = Annotated[int, Meta(ge=1)]
+NotNegative = Annotated[int, Meta(ge=0)]
+Role = Literal["operator", "hotline", "branch", "portal", "auditor"]
+EMBEDDED = "embedded"
+
+
+class _Part(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class RedisConfig(_Part, frozen=True, kw_only=True):
+    """`url`: "embedded", "redis://[user:password@]host[:port][/db]" or "unix://[user:password@]/path[?db=N]"."""
+
+    url: str = EMBEDDED
+
+
+class LedgerConfig(_Part, frozen=True, kw_only=True):
+    """`url`: "embedded" (SQLite under `data_dir`)."""
+
+    url: str = EMBEDDED
+
+
+class Token(_Part, frozen=True, kw_only=True):
+    """Who may call the control API. `sha256`: lower-case hex of the SHA-256 of the bearer token."""
+
+    role: Role
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class ControlConfig(_Part, frozen=True, kw_only=True):
+    host: str = "127.0.0.1"
+    port: Port = 8580
+    tokens: dict[str, Token] = {}
+
+
+class LimitsConfig(_Part, frozen=True, kw_only=True):
+    """`in_flight`: most messages under way in the process; above it, links wait unread until some are answered."""
+
+    in_flight: Positive = 4096
+
+
+class LogConfig(_Part, frozen=True, kw_only=True):
+    """`messages`: one line per message at level info; off, only what an operator must know is logged."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    messages: bool = False
+
+
+class ListenerConfig(_Part, frozen=True, kw_only=True):
+    """One TCP port that speaks one dialect in one framing (both checked against the codec's tables by the caller).
+
+    `max_frame`: payload bytes; `max_in_flight`: messages under way on one link; `idle_seconds`: a link silent for this
+    long is closed, 0 never; `garbage_limit`: this many unreadable messages on one link close it, 0 never.
+    """
+
+    host: str = "127.0.0.1"
+    port: Port
+    dialect: str = "iso87-ascii"
+    framing: str = "2b"
+    max_frame: Annotated[int, Meta(ge=1, le=65_535)] = 4096
+    max_in_flight: Positive = 256
+    idle_seconds: NotNegative = 900
+    garbage_limit: NotNegative = 50
+    require_sign_on: bool = False
+
+
+class Config(_Part, frozen=True, kw_only=True):
+    """`answer_within_ms`: when a message has no decision after this long it is answered DE39 91 (wall time, monotonic).
+
+    Relative paths count from the current directory.
+    """
+
+    data_dir: Path = Path("var")
+    clock: Literal["system", "simulated"] = "system"
+    workers: Positive = 1
+    seed_demo: bool = False
+    products_dir: Path = Path("config/products")
+    response_codes_dir: Path = Path("config/response_codes")
+    key_file: Path = Path("config/keys/demo.toml")
+    answer_within_ms: Positive = 5_000
+    redis: RedisConfig = RedisConfig()
+    ledger: LedgerConfig = LedgerConfig()
+    control: ControlConfig = ControlConfig()
+    limits: LimitsConfig = LimitsConfig()
+    log: LogConfig = LogConfig()
+    listeners: dict[str, ListenerConfig]
+
+
+class RedisAddress(Struct, frozen=True):
+    """Where Redis is and how to sign on. `path` set: a unix socket; else TCP. `__repr__` shows no password."""
+
+    host: str = ""
+    port: int = 6379
+    path: str = ""
+    user: str = ""
+    password: str = ""
+    db: int = 0
+
+    def __repr__(self) -> str:
+        return f"RedisAddress({self.path or f'{self.host}:{self.port}'}, db={self.db})"
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """The settings of `path` with each "KEY=VALUE" of `overrides` put over them, in order.
+
+    VALUE is a TOML value if it reads as one, else a string. Raises ConfigError naming file and dotted key.
+    """
+    settings = _read(path)
+    for override in overrides:
+        _override(settings, override)
+    try:
+        config = msgspec.convert(settings, Config, dec_hook=_to_path)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {_with_key(error, settings)}") from None  # the settings may hold a secret
+    _check(path, config)
+    return config
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _override(settings: dict[str, object], override: str) -> None:
+    key, equals, text = override.partition("=")
+    names = key.strip().split(".")
+    if not equals or not all(names):
+        raise ConfigError(f"--set {key}: expected KEY=VALUE, as in --set listeners.main.port=9001")
+    table = settings
+    for name in names[:-1]:
+        inner = table.setdefault(name, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"--set {key}: {name} is no table")
+        table = inner
+    table[names[-1]] = _value(text)
+
+
+def _value(text: str) -> object:
+    """What `text` means as a TOML value, else `text` itself; a path may look like a date, which no setting is."""
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    value = parsed["value"]
+    return text if len(parsed) > 1 or isinstance(value, datetime.date | datetime.time) else value
+
+
+def _to_path(kind: type, value: object) -> Path:
+    if kind is not Path or not isinstance(value, str) or not value:
+        raise TypeError("Expected a path")
+    return Path(value)
+
+
+_AT = re.compile(r"^(?P<problem>.*?)(?: - at `\$\.?(?P<at>[^`]*)`)?$", re.DOTALL)
+_FIELD = re.compile(r"(?:unknown|required) field `(?P<field>[^`]*)`")
+
+
+def _with_key(error: msgspec.ValidationError, settings: Mapping[str, object]) -> str:
+    """The text of `error` with the dotted key in front. msgspec does not name the keys of a dict, so we look there."""
+    for prefix, entry, kind in _named_tables(settings):
+        try:
+            msgspec.convert(entry, kind)
+        except msgspec.ValidationError as inner:
+            return _keyed(inner, prefix)
+    return _keyed(error, "")
+
+
+def _keyed(error: msgspec.ValidationError, prefix: str) -> str:
+    found = _AT.match(str(error))
+    assert found is not None  # every part of the pattern is optional
+    field = _FIELD.search(found["problem"])
+    names = (prefix, found["at"], field["field"] if field else "")
+    return f"{'.'.join(name for name in names if name)}: {found['problem']}"
+
+
+def _named_tables(settings: Mapping[str, object]) -> Iterator[tuple[str, object, type[_Part]]]:
+    """Every table whose name is the operator's choice: its dotted key, what stands there, what should."""
+    control = settings.get("control")
+    tokens = control.get("tokens") if isinstance(control, dict) else None
+    tables: tuple[tuple[str, object, type[_Part]], ...] = (
+        ("listeners", settings.get("listeners"), ListenerConfig),
+        ("control.tokens", tokens, Token),
+    )
+    for key, table, kind in tables:
+        if isinstance(table, dict):
+            yield from ((f"{key}.{name}", entry, kind) for name, entry in table.items())
+
+
+def _check(path: Path, config: Config) -> None:
+    """What types alone cannot say."""
+    if config.workers != 1:
+        raise ConfigError(f"{path}: workers: more than 1 needs the PostgreSQL ledger, which comes in a later version")
+    if config.ledger.url != EMBEDDED:
+        later = config.ledger.url.startswith("postgresql://")
+        problem = "PostgreSQL comes in a later version" if later else "unknown kind of ledger"
+        raise ConfigError(f'{path}: ledger.url: {problem}; expected "embedded"')
+    if config.redis.url != EMBEDDED:
+        try:
+            redis_address(config.redis.url)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from None  # the cause would show the URL
+    if not config.listeners:
+        raise ConfigError(f"{path}: listeners: at least one is needed")
+    _check_ports(path, config)
+
+
+def _check_ports(path: Path, config: Config) -> None:
+    taken = {(config.control.host, config.control.port): "control.port"}
+    for name, listener in config.listeners.items():
+        key = f"listeners.{name}.port"
+        other = taken.setdefault((listener.host, listener.port), key)
+        if listener.port and other != key:
+            raise ConfigError(f"{path}: {key}: the same as {other}")
+
+
+def redis_address(url: str) -> RedisAddress:
+    """The parts of a redis:// or unix:// URL. Raises ConfigError naming `redis.url`, without the URL: it may hold a
+    password."""
+    if url.startswith("redis+cluster://"):
+        raise ConfigError("redis.url: a cluster (redis+cluster://) comes in a later version")
+    try:
+        parts = urlsplit(url)
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        if parts.scheme == "redis" and parts.hostname:
+            db = int(parts.path.strip("/") or 0)
+            return RedisAddress(host=parts.hostname, port=parts.port or 6379, user=user, password=password, db=db)
+        if parts.scheme == "unix" and len(parts.path) > 1:
+            db = int(parse_qs(parts.query).get("db", ["0"])[0])
+            return RedisAddress(path=unquote(parts.path), user=user, password=password, db=db)
+    except ValueError:
+        raise ConfigError("redis.url: port or database is no number") from None
+    raise ConfigError('redis.url: expected "embedded", "redis://host:port" or "unix:///path"')

@@ -1,0 +1,154 @@
+"""What may be sent: one type per body, decoded strictly: "100" is no number, nor is true; unknown fields are errors.
+
+Money in grosze; `expiry` is YYMM. A body is never printed: its repr is the name of its type.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import msgspec
+from litestar.dto import MsgspecDTO
+from msgspec import Meta, Struct
+
+from authsvc.control.errors import bad_field
+from authsvc.model import BlockKind, By
+
+if TYPE_CHECKING:
+    from litestar._openapi.schema_generation import SchemaCreator
+    from litestar.openapi.spec import Reference, Schema
+    from litestar.typing import FieldDefinition
+
+LARGEST = 999_999_999_999
+"""DE4 has twelve digits; no amount here is larger."""
+
+# `$` also matches before a last line feed; the lookahead does not. Both are good JSON Schema, `\Z` is not.
+Amount = Annotated[int, Meta(ge=1, le=LARGEST, description="grosze, above zero")]
+Limit = Annotated[int, Meta(ge=0, le=LARGEST, description="grosze a day; 0 switches this kind of transaction off")]
+# A PVV covers four digits: a longer PIN could be set and would then never be right (`security.hsm`; S §2.21).
+PinDigits = Annotated[str, Meta(pattern=r"^[0-9]{4}$(?!\n)", description="four digits")]
+# A PIN block is made of twelve digits of the PAN before the last one (ISO 9564-1 format 0).
+PanDigits = Annotated[
+    str, Meta(pattern=r"^[0-9]{13,19}$(?!\n)", description="13 to 19 digits, the last is the Luhn digit")
+]
+Expiry = Annotated[str, Meta(pattern=r"^[0-9]{2}(0[1-9]|1[0-2])$(?!\n)", description="YYMM, this month or later")]
+PaymentReference = Annotated[str, Meta(min_length=1, max_length=140)]
+Holder = Annotated[str, Meta(max_length=140)]
+Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339")]
+Seconds = Annotated[int, Meta(ge=-3_200_000_000, le=3_200_000_000, description="about a century either way")]
+
+
+class Body(Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of all bodies."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+
+class OpenAccountBody(Body, frozen=True):
+    """`credit_limit`: needed for a credit product, forbidden for any other."""
+
+    product: str
+    credit_limit: Amount | None = None
+    holder: Holder = ""
+
+
+class LoadBody(Body, frozen=True):
+    amount: Amount
+    reference: PaymentReference
+
+
+class LimitsBody(Body, frozen=True):
+    """Day limits; one that is not given stays as it is."""
+
+    cash: Limit | None = None
+    cashless: Limit | None = None
+    internet: Limit | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return self.cash is None and self.cashless is None and self.internet is None
+
+
+class IssueCardBody(Body, frozen=True):
+    """Without `pan` one is generated in the product's BIN; `individual_limit`: credit products only."""
+
+    pin: PinDigits
+    pan: PanDigits | None = None
+    expiry: Expiry | None = None
+    individual_limit: Amount | None = None
+    limits: LimitsBody = LimitsBody()
+
+
+class BlockBody(Body, frozen=True):
+    kind: BlockKind
+    by: By
+
+
+class ContactlessBody(Body, frozen=True):
+    enabled: bool
+
+
+class PinBody(Body, frozen=True):
+    pin: PinDigits
+
+
+class ClockBody(Body, frozen=True):
+    """Exactly one of the two."""
+
+    now: Moment | None = None
+    advance_seconds: Seconds | None = None
+
+
+B = TypeVar("B")
+
+_AT = re.compile(r"^(?P<problem>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
+_NAMED = re.compile(r"^Object (?P<what>missing required|contains unknown) field `(?P<name>.*)`$", re.DOTALL)
+
+
+def decode_body(body: bytes, kind: type[B]) -> B:
+    """The body as `kind`. Raises ApiError 400 that names the field, and never its value."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        # `from None`: a traceback must not lead back to msgspec's message, which quotes wrong enum values.
+        raise bad_field(*_explain(str(error))) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise bad_field("", "not JSON") from None
+
+
+def _explain(message: str) -> tuple[str, str]:
+    """msgspec's message as (field, problem), without any value that was sent."""
+    at = _AT.match(message)
+    assert at is not None  # every part of the pattern may be empty
+    path, problem = at["path"] or "", at["problem"]
+    if named := _NAMED.match(problem):
+        field = f"{path}.{named['name']}" if path else named["name"]
+        return field, "missing" if named["what"] == "missing required" else "unknown field"
+    if problem.startswith("Invalid enum value"):
+        return path, "not one of the values allowed"
+    return path, problem[:1].lower() + problem[1:]
+
+
+class StrictBody(MsgspecDTO[Any]):
+    """Litestar decodes bodies leniently and quotes them in its errors; `decode_body` does it instead."""
+
+    @classmethod
+    def create_for_field_definition(cls, *_args: Any, **_kwargs: Any) -> None:
+        """Nothing to prepare: there is no transfer model between the body and its type."""
+
+    def decode_bytes(self, value: bytes) -> Any:
+        field = self.asgi_connection.route_handler.parsed_data_field
+        assert field is not None  # Litestar asks for a body only where the handler has `data`
+        return decode_body(value, field.annotation)
+
+    @classmethod
+    def create_openapi_schema(
+        cls,
+        field_definition: FieldDefinition,
+        handler_id: str,  # noqa: ARG003
+        schema_creator: SchemaCreator,
+    ) -> Reference | Schema:
+        return schema_creator.for_field_definition(field_definition)

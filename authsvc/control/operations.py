@@ -1,0 +1,79 @@
+"""The calls for those who run the engine: the simulated clock, health, readiness, metrics."""
+
+from __future__ import annotations
+
+from litestar import MediaType, Response, get, post
+from litestar.params import JSONBody, SkipValidation
+from msgspec import Struct
+
+from authsvc.clock import SimulatedClock
+from authsvc.control.bodies import ClockBody
+from authsvc.control.errors import PROBLEMS, bad_field, unknown
+from authsvc.control.ports import MetricsText, Readiness
+from authsvc.control.roles import Action
+from authsvc.control.views import ClockView, rfc3339, unix_ms
+from authsvc.model import UnixMs
+
+HTTP_OK = 200
+HTTP_SERVICE_UNAVAILABLE = 503
+PROMETHEUS_TEXT = "text/plain; version=0.0.4"  # Litestar adds the charset
+
+CLOCK_FROM = UnixMs(946_684_800_000)
+CLOCK_UNTIL = UnixMs(4_102_444_800_000)
+"""2000-01-01 and 2100-01-01: the century that the YY of an expiry date and the MMDD of DE7 are read in."""
+
+
+@post("/clock", opt={"action": Action.MOVE_CLOCK}, responses=PROBLEMS, tags=["operations"], status_code=HTTP_OK)
+async def move_clock(data: JSONBody[ClockBody], clock: SkipValidation[SimulatedClock | None]) -> ClockView:
+    """Move the simulated clock, backwards too. There is no such call when the clock is the system's."""
+    if clock is None:
+        raise unknown("call: the clock is not simulated")
+    return ClockView(rfc3339(clock.set(_target(data, clock()))))
+
+
+def _target(body: ClockBody, now: UnixMs) -> UnixMs:
+    """Where the clock goes. Raises 400."""
+    if (body.now is None) == (body.advance_seconds is None):
+        raise bad_field("now", "exactly one of now, advance_seconds is needed")
+    target = unix_ms(body.now) if body.now else UnixMs(now + (body.advance_seconds or 0) * 1000)
+    if not CLOCK_FROM <= target < CLOCK_UNTIL:
+        raise bad_field("now" if body.now else "advance_seconds", "leads out of the years 2000 to 2099")
+    return target
+
+
+class Health(Struct, frozen=True):
+    status: str
+
+
+class Ready(Struct, frozen=True):
+    """`dependencies`: each by name, and whether it can be used; `detail`: which of them fail."""
+
+    ready: bool
+    detail: str
+    dependencies: dict[str, bool]
+
+
+@get("/healthz", tags=["operations"], sync_to_thread=False)
+def healthz() -> Health:
+    """The process runs and its event loop turns."""
+    return Health("ok")
+
+
+@get("/readyz", tags=["operations"], sync_to_thread=False)
+def readyz(readiness: SkipValidation[Readiness]) -> Response[Ready]:
+    """Whether authorizations can be decided; 503 names what is missing."""
+    dependencies = readiness()
+    failing = ", ".join(name for name, is_up in dependencies.items() if not is_up)
+    ready = Ready(not failing, f"not ready: {failing}" if failing else "ready", dependencies)
+    return Response(ready, status_code=HTTP_SERVICE_UNAVAILABLE if failing else HTTP_OK)
+
+
+@get("/metrics", tags=["operations"], sync_to_thread=False, media_type=MediaType.TEXT)
+def metrics(metrics_text: SkipValidation[MetricsText]) -> Response[bytes]:
+    """All metrics in the Prometheus text format."""
+    return Response(metrics_text(), media_type=PROMETHEUS_TEXT)
+
+
+HANDLERS = (move_clock,)
+OPEN_HANDLERS = (healthz, readyz, metrics)
+"""For probes and scrapers: no token is needed."""

@@ -1,0 +1,58 @@
+"""What the control API needs of the rest of the engine; `cli` hands it in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from authsvc.ledger.journal import VaultEntry
+from authsvc.model import Account, AccountId, CardId, Command, Decision, UnixMs
+
+MetricsText = Callable[[], bytes]
+"""All metrics in the Prometheus text format."""
+
+Readiness = Callable[[], dict[str, bool]]
+"""Each dependency by name, and whether it can be used right now."""
+
+
+class Engine(Protocol):
+    """Where commands are decided, and where accounts and their journals are read.
+
+    All of it may raise LedgerDownError; `command` also StaleAccountError (lost every race) and PanTakenError.
+    """
+
+    async def command(self, command: Command, vault: VaultEntry | None = None) -> Decision:
+        """Decided and durable. A repeat (same idempotency key, same fingerprint) gets the earlier decision; the same
+        key with another fingerprint is Refused(DUPLICATE)."""
+
+    async def account(self, account: AccountId) -> Account | None:
+        """The account as of its last decision, None when there is none by this id."""
+
+    async def card_account(self, card: CardId) -> AccountId | None:
+        """The account a card belongs to, None when there is no such card."""
+
+    async def journal(self, account: AccountId, after: int, limit: int) -> list[Decision]:
+        """At most `limit` decisions of the account with a sequence number above `after`, in order."""
+
+    async def find(self, rrn: str, stan: str, account: str) -> list[Decision]:
+        """The decisions on messages that match every criterion that is not ""."""
+
+    def now(self) -> UnixMs:
+        """The engine's time, simulated or not."""
+
+
+class Mint(Protocol):
+    """Randomness and secrets. With an idempotency key the ids are derived from it, so a repeat finds the same ones."""
+
+    def account_id(self, idempotency: str) -> AccountId: ...
+
+    def card_id(self, account: AccountId, idempotency: str) -> CardId: ...
+
+    def pan(self, bin: str) -> str:  # noqa: A002 - a BIN is called BIN
+        """A new PAN in the BIN, random, with its Luhn digit."""
+
+    def card_secrets(self, pan: str, pin: str, card: CardId) -> tuple[str, bytes, bytes]:
+        """The PVV of the PIN, the keyed hash that finds the PAN, and the PAN sealed for the vault."""
+
+    async def new_pvv(self, card: CardId, pin: str) -> str:
+        """The PVV of a new PIN of a card that is in the vault."""

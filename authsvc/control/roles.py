@@ -1,0 +1,114 @@
+"""Who may do what: a table, and the guard that reads it.
+
+Tokens are known by the SHA-256 of their text only; the text itself is compared nowhere and kept nowhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from msgspec import Struct
+
+from authsvc import config
+from authsvc.control.errors import role_too_weak, unauthorized
+from authsvc.model import By
+
+
+class Role(StrEnum):
+    OPERATOR = "operator"
+    HOTLINE = "hotline"
+    BRANCH = "branch"
+    PORTAL = "portal"
+    AUDITOR = "auditor"
+
+
+class Token(Struct, frozen=True, gc=False):
+    """`name`: who holds it, for people; `role`: what it may do."""
+
+    name: str
+    role: Role
+
+
+class Action(StrEnum):
+    """What a call does, as far as rights go; every handler under /v1 names its own in `opt["action"]`."""
+
+    READ = "read"
+    OPEN_ACCOUNT = "open_account"
+    LOAD = "load"
+    ISSUE_CARD = "issue_card"
+    ACTIVATE = "activate"
+    BLOCK = "block"
+    UNBLOCK = "unblock"
+    UNBLOCK_PIN = "unblock_pin"
+    SET_PIN = "set_pin"
+    SET_LIMITS = "set_limits"
+    SET_CONTACTLESS = "set_contactless"
+    MOVE_CLOCK = "move_clock"
+
+
+_READ = frozenset({Action.READ})
+_CARD_IN_HAND = frozenset(
+    {Action.ACTIVATE, Action.BLOCK, Action.UNBLOCK, Action.SET_PIN, Action.SET_LIMITS, Action.SET_CONTACTLESS}
+)
+_HOTLINE = _READ | _CARD_IN_HAND | {Action.UNBLOCK_PIN}
+
+ALLOWED: dict[Role, frozenset[Action]] = {
+    Role.OPERATOR: frozenset(Action),
+    Role.BRANCH: _HOTLINE | {Action.OPEN_ACCOUNT, Action.LOAD, Action.ISSUE_CARD},
+    Role.HOTLINE: _HOTLINE,
+    # A portal acts for the holder: whatever a holder may do alone. A PIN block ends by the hotline (S §12.3, W §13.3).
+    Role.PORTAL: _READ | _CARD_IN_HAND,
+    Role.AUDITOR: _READ,
+}
+
+BLOCKS_AS: dict[Role, frozenset[By]] = {
+    Role.OPERATOR: frozenset(By),
+    Role.BRANCH: frozenset(By),
+    Role.HOTLINE: frozenset(By),
+    Role.PORTAL: frozenset(
+        {By.HOLDER, By.USER}
+    ),  # a block by the bank is the bank's own act (S §21.8, W §17.3, P §27.5)
+    Role.AUDITOR: frozenset(),
+}
+"""On whose behalf a role may block a card."""
+
+assert set(ALLOWED) == set(BLOCKS_AS) == set(Role)
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+Guard = Callable[[Connection, BaseRouteHandler], None]
+
+
+def tokens_by_hash(configured: Mapping[str, config.Token]) -> dict[str, Token]:
+    """The tokens of the settings (by name) as `guard` wants them (by hash)."""
+    return {token.sha256: Token(name, Role(token.role)) for name, token in configured.items()}
+
+
+def token_hash(token: str) -> str:
+    """The name a token is known by: SHA-256 in hex of its UTF-8."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def guard(tokens: Mapping[str, Token]) -> Guard:
+    """A Litestar guard over `tokens`, named by `token_hash`: 401 without a known one, 403 if its role is too weak."""
+
+    def check(connection: Connection, handler: BaseRouteHandler) -> None:
+        token = tokens.get(token_hash(_bearer(connection.headers.get("authorization", ""))))
+        if token is None:
+            raise unauthorized()
+        # A handler that names no action is nobody's (Litestar's own OPTIONS handlers are such).
+        if handler.opt.get("action") not in ALLOWED[token.role]:
+            raise role_too_weak(token.role)
+        connection.scope["auth"] = token
+
+    return check
+
+
+def _bearer(header: str) -> str:
+    """The token of an Authorization header, "" if there is none."""
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""

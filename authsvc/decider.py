@@ -1,0 +1,172 @@
+"""Load, decide, remember; and again when somebody else was faster. Laws 3, 4 and 5 of the architecture live here.
+
+No lock is held while anything is awaited. Decisions on their way to the disk are kept as the account's tip, so the next
+message of the same account is decided on top of them and joins the same commit. Whoever decided on an account that has
+moved on loses the journal's compare-and-set, reads the journal and decides again, a bounded number of times.
+"""
+
+from __future__ import annotations
+
+from asyncio import Future
+from time import perf_counter
+from typing import Literal
+
+from msgspec.structs import replace
+
+from authsvc.clock import Clock
+from authsvc.errors import LedgerDownError, StaleAccountError
+from authsvc.ledger.journal import Ledger, VaultEntry
+from authsvc.metrics import Metrics
+from authsvc.model import (
+    NOTHING_MORE,
+    Account,
+    AccountId,
+    Approved,
+    Authorization,
+    Decision,
+    Head,
+    Key,
+    OpenAccount,
+    Past,
+    Pin,
+    Reason,
+    Request,
+    Reversal,
+    UnixMs,
+    request_key,
+)
+from authsvc.products import Product, Products
+from authsvc.rules.decide import decide
+from authsvc.rules.evolve import evolve
+from authsvc.rules.memory import Missing, missing
+from authsvc.state.copy import RedisState
+
+ATTEMPTS = 5
+"""How often one request is decided before it is given up: each lost race means that another decision was taken."""
+NO_HASH = bytes(32)
+
+
+class Decider:
+    """One request in, one durable decision out. Constructed once per worker."""
+
+    def __init__(self, products: Products, state: RedisState, ledger: Ledger, clock: Clock, metrics: Metrics) -> None:
+        self._products = products
+        self._state = state
+        self._ledger = ledger
+        self._metrics = metrics
+        self._tips: dict[AccountId, Head] = {}
+        self._on_their_way: dict[tuple[AccountId, Key], tuple[Decision, Future[None]]] = {}
+        self.now = clock
+
+    async def decide(self, request: Request, offered_pvv: str = "", vault: VaultEntry | None = None) -> Decision:
+        """The decision on `request`, durable; the earlier one for a repeat.
+
+        Raises StaleAccountError after `ATTEMPTS` lost races, LedgerDownError when nothing can be remembered.
+        """
+        for attempt in range(ATTEMPTS):
+            try:
+                return await self._once(request, offered_pvv, vault, from_journal=attempt > 0)
+            except StaleAccountError:
+                self._metrics.conflict()
+        raise StaleAccountError(f"{request.account}: lost {ATTEMPTS} races in a row")
+
+    async def _once(self, request: Request, offered_pvv: str, vault: VaultEntry | None, from_journal: bool) -> Decision:
+        started = perf_counter()
+        key = request_key(request)
+        now = self.now()
+        head, past = await self._known(request, key, now, from_journal)
+        loaded = perf_counter()
+        account, product = head.account, self._product(request, head.account)
+        decision = decide(with_pin_verdict(request, offered_pvv, account), account, product, now, past)
+        if decision.seq <= account.seq:
+            return await self._remembered(decision)
+        after = evolve(account, decision)
+        decided = perf_counter()
+        self._metrics.stage("load", loaded - started)
+        self._metrics.stage("decide", decided - loaded)
+        await self._commit(head, decision, after, vault)
+        self._metrics.stage("commit", perf_counter() - decided)
+        reason = reason_of(decision)
+        self._metrics.decided(decision.product, "refused" if reason else "approved", reason)
+        return decision
+
+    async def _commit(self, head: Head, decision: Decision, after: Account, vault: VaultEntry | None) -> None:
+        """Nothing is awaited between deciding and taking the place in the queue, so nobody can come in between."""
+        tip, durable = self._ledger.append(head, decision, after, vault)
+        account, place = decision.account, (decision.account, decision.key)
+        self._tips[account] = tip
+        if decision.key:
+            self._on_their_way[place] = (decision, durable)
+        try:
+            await durable
+            self._state.store(tip)
+        except (StaleAccountError, LedgerDownError):
+            self._tips.pop(account, None)  # whatever stands on top of a loser loses too
+            raise
+        finally:
+            if self._tips.get(account) is tip:
+                del self._tips[account]
+            self._on_their_way.pop(place, None)
+
+    async def _known(self, request: Request, key: Key | None, now: UnixMs, from_journal: bool) -> tuple[Head, Past]:
+        """The newest head of the account and what else `decide` needs; asked again if the account moves meanwhile."""
+        account = request.account
+        while True:
+            head = self._tips.get(account)
+            if head is None:
+                loaded = await (self._state.rebuild(account) if from_journal else self._state.load(account))
+                head = self._tips.get(account) or loaded or Head(Account(id=account), NO_HASH)
+            need = missing(request, key, head.account, now)
+            if need is None:
+                return head, NOTHING_MORE
+            past = await self._fetch(need, request, key)
+            tip = self._tips.get(account)
+            if tip is None or tip.account.seq == head.account.seq:
+                return head, past
+
+    async def _fetch(self, need: Missing, request: Request, key: Key | None) -> Past:
+        """Decisions still on their way to the disk are in nobody's journal yet, so they are looked up here first."""
+        earlier = None
+        if need.earlier and key is not None:
+            waiting = self._on_their_way.get((request.account, key))
+            earlier = waiting[0] if waiting else await self._ledger.earlier(request.account, key)
+        if not need.original or not isinstance(request, Reversal):
+            return Past(earlier=earlier)
+        origin = request.origin
+        found = await self._ledger.original(
+            request.account, request.card, request.original, origin.terminal, origin.merchant
+        )
+        original, end = found if found else (None, None)
+        return Past(earlier=earlier, original=original, original_end=end)
+
+    async def _remembered(self, decision: Decision) -> Decision:
+        """A repeat's answer leaves only when the first one's decision is durable."""
+        waiting = self._on_their_way.get((decision.account, decision.key))
+        if waiting is not None and waiting[0] is decision:
+            await waiting[1]
+        return decision
+
+    def _product(self, request: Request, account: Account) -> Product:
+        """Of an account that is being opened, the product it asks for; of one that nobody opened, the one for strays."""
+        name = account.product or (request.product if isinstance(request, OpenAccount) else "none")
+        return self._products[name]
+
+    async def account(self, account: AccountId) -> Account | None:
+        """The account as of its last decision, None when there never was one."""
+        tip = self._tips.get(account)
+        head = tip or await self._state.load(account)
+        return head.account if head and head.account.product else None
+
+
+def with_pin_verdict(request: Request, offered_pvv: str, account: Account) -> Request:
+    """The request with what its PIN came to; the PIN verification value offered goes no further."""
+    if not offered_pvv or not isinstance(request, Authorization):
+        return request
+    card = account.cards.get(request.card)
+    right = card is not None and offered_pvv == card.pvv
+    return replace(request, pin=Pin.RIGHT if right else Pin.WRONG)
+
+
+def reason_of(decision: Decision) -> Reason | Literal[""]:
+    """The reason of a refusal, "" of an approval."""
+    return "" if isinstance(decision.outcome, Approved) else decision.outcome.reason

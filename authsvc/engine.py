@@ -1,0 +1,229 @@
+"""The parts put together and kept running. The only place that names concrete classes; tests call the same `build`."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+
+import uvicorn
+from prometheus_client import CollectorRegistry
+
+from authsvc.clock import Clock, SimulatedClock, SystemClock
+from authsvc.codec.dialects import DIALECTS
+from authsvc.codec.framing import FRAMINGS
+from authsvc.config import EMBEDDED, Config
+from authsvc.control.app import build_app
+from authsvc.control.roles import Role, Token
+from authsvc.decider import Decider
+from authsvc.errors import ConfigError
+from authsvc.ledger.journal import VaultEntry
+from authsvc.ledger.sqlite import SqliteLedger
+from authsvc.logs import get_logger
+from authsvc.metrics import Metrics
+from authsvc.model import Account, AccountId, CardId, Command, Decision, UnixMs
+from authsvc.pipeline import Pipeline
+from authsvc.products import Products, load_products
+from authsvc.security.draws import Draws
+from authsvc.security.hsm import SoftHsm
+from authsvc.security.keys import load_keys
+from authsvc.security.mint import Mint
+from authsvc.security.vault import Vault
+from authsvc.seed import Seeded, load_demo_cards, seed
+from authsvc.server import Server
+from authsvc.state.connection import RedisConnection
+from authsvc.state.copy import RedisState
+from authsvc.state.embedded import EmbeddedValkey
+
+log = get_logger(__name__)
+
+DRAIN_SECONDS = 10.0
+"""How long a stop waits for messages under way; they are all waiting for one commit, so this is generous."""
+DEMO_CARDS = Path("config/demo/cards.toml")
+LEDGER_FILE = "ledger.sqlite"
+
+
+class Engine:
+    """One worker: built by `build`, then `start`, `run`, `stop`, each once."""
+
+    def __init__(self, config: Config, products: Products) -> None:
+        self.config = config
+        self.products = products
+        self.seeded: list[Seeded] = []
+        self.ports: dict[str, int] = {}
+        self._ready = False
+        self._stopping = asyncio.Event()
+        self._exit_code = 0
+        self._to_close = AsyncExitStack()
+        self._build()
+
+    def _build(self) -> None:
+        config = self.config
+        config.data_dir.mkdir(parents=True, exist_ok=True)
+        keys = load_keys(config.key_file)
+        self.metrics = Metrics(CollectorRegistry(), products=self.products, listeners=config.listeners)
+        self.clock: Clock = SimulatedClock(config.data_dir / "clock") if config.clock == "simulated" else SystemClock()
+        self.ledger = SqliteLedger(config.data_dir / LEDGER_FILE, self.metrics.committed, self._ledger_failed)
+        self._valkey = EmbeddedValkey(config.data_dir) if config.redis.url == EMBEDDED else None
+        url = self._valkey.url if self._valkey else config.redis.url
+        self._connection = RedisConnection(url, on_up=self.metrics.state_up)
+        self.state = RedisState(self._connection, self.ledger.head, self.metrics)
+        self.decider = Decider(self.products, self.state, self.ledger, self.clock, self.metrics)
+        hsm = SoftHsm(keys)
+        self.vault = Vault(keys, self.ledger.vault_by_hash, self.ledger.vault_by_card)
+        self.mint = Mint(keys, hsm, self.vault)
+        pipeline = Pipeline(
+            self.decider, self.vault, hsm, Draws(keys), self.products["none"], self.metrics, config.log.messages
+        )
+        self.server = Server(pipeline, self.metrics, config.limits.in_flight)
+        self._control = self._build_control()
+
+    def _build_control(self) -> _ControlServer:
+        tokens = {token.sha256: Token(name, Role(token.role)) for name, token in self.config.control.tokens.items()}
+        clock = self.clock if isinstance(self.clock, SimulatedClock) else None
+        app = build_app(
+            ControlPort(self), self.products, tokens, self.metrics.render, self.readiness, clock, self.mint
+        )
+        return _ControlServer(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5))
+
+    async def start(self) -> None:
+        """Everything up, in the order in which it is needed; the ports open last. Raises ConfigError naming the key."""
+        if self._valkey is not None:
+            self._to_close.push_async_callback(self._valkey.stop)
+            await self._valkey.start()
+        await self.ledger.open()
+        self._to_close.push_async_callback(self.ledger.close)
+        self.metrics.ledger_up(True)
+        await self._connection.start()
+        self._to_close.push_async_callback(self.state.close)
+        if self.config.seed_demo:
+            cards = load_demo_cards(DEMO_CARDS, self.products)
+            self.seeded = await seed(cards, self.decider, self.mint, self.products)
+        for name, listener in self.config.listeners.items():
+            with _naming(f"listeners.{name}.port", listener.host, listener.port):
+                self.ports[name] = await self.server.listen(name, listener)
+        control = self.config.control
+        with _naming("control.port", control.host, control.port):
+            self.ports["control"] = await self._control.begin(control.host, control.port)
+        self._to_close.push_async_callback(self._control.end)
+        self._ready = True
+
+    async def run(self) -> int:
+        """Until SIGTERM, SIGINT, or a ledger that cannot remember any more; the exit code."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        await self._stopping.wait()
+        await self.stop()
+        return self._exit_code
+
+    async def stop(self) -> None:
+        """Readiness first; accepted messages answered; then close what was opened, in the reverse order."""
+        self._ready = False
+        if not await self.server.drain(DRAIN_SECONDS):
+            log.error("drain took too long", limit=int(DRAIN_SECONDS))
+        await self._to_close.aclose()
+
+    def readiness(self) -> dict[str, bool]:
+        """What authorizing depends on. Redis is not in it: without it we authorize from the journal."""
+        return {"started": self._ready, "ledger": self.ledger.healthy}
+
+    def _ledger_failed(self, error: BaseException) -> None:
+        """A commit whose fate nobody knows: stop, and let the next start read what is really on the disk."""
+        log.error("the ledger failed; stopping", exc_info=error)
+        self.metrics.ledger_up(False)
+        self._exit_code = 1
+        self._stopping.set()
+
+
+class ControlPort:
+    """What the control API asks of the engine (`control.ports.Engine`)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._decider = engine.decider
+        self._ledger = engine.ledger
+
+    async def command(self, command: Command, vault: VaultEntry | None = None) -> Decision:
+        return await self._decider.decide(command, vault=vault)
+
+    async def account(self, account: AccountId) -> Account | None:
+        return await self._decider.account(account)
+
+    async def card_account(self, card: CardId) -> AccountId | None:
+        entry = await self._ledger.vault_by_card(card)
+        return None if entry is None else entry.account
+
+    async def journal(self, account: AccountId, after: int, limit: int) -> list[Decision]:
+        return [row.decision for row in await self._ledger.journal(account, after, limit)]
+
+    async def find(self, rrn: str, stan: str, account: str) -> list[Decision]:
+        return [row.decision for row in await self._ledger.find(rrn, stan, account)]
+
+    def now(self) -> UnixMs:
+        return self._decider.now()
+
+
+class _ControlServer(uvicorn.Server):
+    """uvicorn inside our event loop: our signals, our socket."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def begin(self, host: str, port: int) -> int:
+        """Listen and serve; returns the port. Raises OSError when it cannot listen."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        self._serving = asyncio.create_task(self.serve(sockets=[listening]))
+        while not self.started:
+            await asyncio.sleep(0.005)
+        return int(listening.getsockname()[1])
+
+    async def end(self) -> None:
+        self.should_exit = True
+        await self._serving
+
+
+@contextmanager
+def _naming(key: str, host: str, port: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"{key}: cannot listen on {host}:{port}: {error.strerror}") from error
+
+
+def build(config: Config) -> Engine:
+    """An engine from settings. Everything that can be wrong with files is found here, before anything listens.
+
+    Raises ConfigError naming the key.
+    """
+    for name, listener in config.listeners.items():
+        _one_of(f"listeners.{name}.dialect", listener.dialect, DIALECTS)
+        _one_of(f"listeners.{name}.framing", listener.framing, FRAMINGS)
+    return Engine(config, load_products(config.products_dir, config.response_codes_dir))
+
+
+def _one_of(key: str, value: str, known: dict[str, object] | object) -> None:
+    assert isinstance(known, dict)
+    if value not in known:
+        raise ConfigError(f"{key}: {value!r} is not one of {', '.join(known)}")
+
+
+async def serve(config: Config, announce: Callable[[Engine], None]) -> int:
+    """Build, start, tell `announce`, run until told to stop. A start that fails leaves nothing running."""
+    engine = build(config)
+    try:
+        await engine.start()
+    except BaseException:
+        await engine.stop()
+        raise
+    announce(engine)
+    gc.collect()
+    gc.freeze()  # what is alive now stays: no use in looking at it again at every collection
+    return await engine.run()

@@ -1,0 +1,171 @@
+"""Prove that everything derived from the journal agrees with it, account by account, and name what does not.
+
+Reads only, one short snapshot per account, a row at a time: may run beside the engine and on a journal of any length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct
+
+from authsvc.ledger.holds import OPEN, HoldRow, row_of
+from authsvc.ledger.journal import ZERO_HASH, HeadRecord, Record, chain, columns
+from authsvc.model import Account, AccountId, Decision, Head, HoldEnded, HoldId
+
+Evolve = Callable[[Account, Decision], Account]
+Copy = Callable[[AccountId], Head | None]
+
+_decision = msgspec.json.Decoder(Decision).decode
+_account = msgspec.json.Decoder(Account).decode
+
+
+class What(StrEnum):
+    """What disagrees."""
+
+    SEQUENCE = "sequence"  # a number is missing
+    CHAIN = "chain"  # a decision is not the one its hash was made of
+    COLUMNS = "columns"  # a row can be found under something that its decision does not say
+    FOLD = "fold"  # the decisions cannot be folded
+    HEAD = "head"  # the head row is not where the journal leads
+    HOLDS = "holds"  # the holds table says something else than the decisions
+    COPY = "copy"  # the Redis copy is ahead of the journal, or of another history
+
+
+class Difference(Struct, frozen=True):
+    """`seq`: the decision where it shows, 0 when it is of the whole account; `detail`: never values of a state."""
+
+    account: AccountId
+    what: What
+    seq: int
+    detail: str
+
+
+class LedgerReader(Protocol):
+    """The rows as they are on the disk; `sqlite_reader.SqliteReader` is one."""
+
+    def snapshot(self) -> AbstractContextManager[None]: ...
+    def every_account(self) -> Iterator[AccountId]: ...
+    def head_record(self, account: AccountId) -> HeadRecord | None: ...
+    def records(self, account: AccountId) -> Iterator[Record]: ...
+    def hold(self, hold_id: HoldId) -> HoldRow | None: ...
+    def holds(self, account: AccountId) -> Iterator[HoldRow]: ...
+
+
+def reconcile(reader: LedgerReader, evolve: Evolve, copy: Copy | None = None) -> Iterator[Difference]:
+    """Every difference of every account; nothing when all is well. `copy`: an account as Redis has it, or None."""
+    for account in reader.every_account():
+        # Before the snapshot: the copy is written after the journal, so what it has now must be there by then.
+        held = copy(account) if copy is not None else None
+        with reader.snapshot():
+            differences = _Walk(reader, account, evolve, held).run()
+        yield from differences
+
+
+class _Walk:
+    """One account, from its first decision to its head. After a broken link, the rest of its journal is moot."""
+
+    def __init__(self, reader: LedgerReader, account: AccountId, evolve: Evolve, copy: Head | None) -> None:
+        self._reader = reader
+        self._evolve = evolve
+        self._copy = copy
+        self._state = Account(id=account)
+        self._hash = ZERO_HASH
+        self._copied: Head | None = Head(self._state, self._hash) if copy and copy.account.seq == 0 else None
+        self._found: list[Difference] = []
+
+    def run(self) -> list[Difference]:
+        sound = all(self._step(record) for record in self._reader.records(self._state.id))
+        head = self._reader.head_record(self._state.id)
+        if sound:
+            self._check_head(head)
+            self._check_open_holds()
+            self._check_copy()
+        return self._found
+
+    def _differs(self, what: What, seq: int, detail: str) -> None:
+        self._found.append(Difference(self._state.id, what, seq, detail))
+
+    def _step(self, record: Record) -> bool:
+        """One row of the journal. False: there is no going on from here."""
+        seq = record.columns.seq
+        if seq != self._state.seq + 1:
+            self._differs(What.SEQUENCE, seq, f"follows {self._state.seq}")
+            return False
+        if chain(self._hash, record.decision) != record.hash:
+            self._differs(What.CHAIN, seq, "the hash is not that of this decision after the one before")
+            return False
+        try:
+            decision = _decision(record.decision)
+            after = self._evolve(self._state, decision)
+        except Exception as error:  # noqa: BLE001  damage can show as anything; it is reported, not hidden
+            self._differs(What.FOLD, seq, f"the decision cannot be recorded: {type(error).__name__}")
+            return False
+        expected = columns(decision)
+        if expected != record.columns:
+            self._differs(What.COLUMNS, seq, _unequal_fields(expected, record.columns))
+        self._check_ended_holds(decision)
+        self._state, self._hash = after, record.hash
+        if self._copy is not None and self._copy.account.seq == seq:
+            self._copied = Head(after, record.hash)
+        return True
+
+    def _check_ended_holds(self, decision: Decision) -> None:
+        for change in decision.changes:
+            if isinstance(change, HoldEnded):
+                row = self._reader.hold(change.hold)
+                if row is None or (row.account, row.end, row.ended_at) != (decision.account, change.how, change.at):
+                    self._differs(
+                        What.HOLDS, decision.seq, f"hold {change.hold} ended as {change.how}, its row differs"
+                    )
+
+    def _check_head(self, head: HeadRecord | None) -> None:
+        seq = self._state.seq
+        if head is None:
+            self._differs(What.HEAD, seq, "there is no head row")
+        elif head.seq != seq:
+            self._differs(What.HEAD, seq, f"the head row is at {head.seq}")
+        elif head.hash != self._hash:
+            self._differs(What.HEAD, seq, "the head row has another hash")
+        else:
+            self._check_state(head.state)
+
+    def _check_state(self, state: bytes) -> None:
+        try:
+            account = _account(state)
+        except msgspec.DecodeError:
+            self._differs(What.HEAD, self._state.seq, "the state of the head row cannot be read")
+            return
+        if account != self._state:
+            self._differs(What.HEAD, self._state.seq, _unequal_fields(self._state, account))
+
+    def _check_open_holds(self) -> None:
+        expected = {hold.id: row_of(hold, self._state.id) for hold in self._state.holds}
+        for row in self._reader.holds(self._state.id):
+            if row.status == OPEN and expected.pop(row.id, None) != row:
+                self._differs(What.HOLDS, self._state.seq, f"hold {row.id} is open in the table, not so in the journal")
+        for hold_id in expected:
+            self._differs(What.HOLDS, self._state.seq, f"hold {hold_id} is open in the journal, not so in the table")
+
+    def _check_copy(self) -> None:
+        copy = self._copy
+        if copy is None:
+            return
+        if copy.account.seq > self._state.seq:
+            self._differs(What.COPY, copy.account.seq, f"is ahead of the journal, which is at {self._state.seq}")
+            return
+        assert self._copied is not None  # the walk came by its sequence number
+        if copy.hash != self._copied.hash:
+            self._differs(What.COPY, copy.account.seq, "has another hash than the journal there")
+        elif copy.account != self._copied.account:
+            self._differs(What.COPY, copy.account.seq, _unequal_fields(self._copied.account, copy.account))
+
+
+def _unequal_fields(expected: Struct, found: Struct) -> str:
+    """Names only: a state holds PVVs."""
+    fields = (name for name in expected.__struct_fields__ if getattr(expected, name) != getattr(found, name))
+    return f"differs in {', '.join(fields)}"

@@ -1,0 +1,217 @@
+"""The embedded ledger: one SQLite file, one process, one writer thread.
+
+The event loop queues appends; the thread writes whatever queued while its last commit ran, as one transaction. So a
+lone message pays one fsync, and a crowd shares one. Reads have their own thread and connection and wait for no commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from time import perf_counter
+from typing import Concatenate, ParamSpec, TypeVar
+
+import apsw
+import msgspec
+
+from authsvc.errors import AuthsvcError, LedgerDownError
+from authsvc.ledger.holds import HoldRow
+from authsvc.ledger.journal import ZERO_HASH, CommitUnknownError, JournalRow, VaultEntry, chain
+from authsvc.ledger.sqlite_file import create, lock, open_writer
+from authsvc.ledger.sqlite_reader import SqliteReader, open_reader
+from authsvc.ledger.sqlite_writer import Append, write
+from authsvc.model import Account, AccountId, CardId, Decision, Head, HoldEnd, HoldId, Key, Original
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MAX_BATCH = 1_000
+"""Rows after which a batch takes no more: bounds a commit's time. A single turn of the event loop may exceed it."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class SqliteLedger:
+    """A `journal.Ledger`.
+
+    `on_commit(rows, seconds)`: after each commit; `on_failure(error)`: once, when nothing can be remembered any more:
+    the process has to stop. Both are called in the event loop.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        on_commit: Callable[[int, float], None] | None = None,
+        on_failure: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        self.healthy = False
+        self._path = path
+        self._on_commit = on_commit
+        self._on_failure = on_failure
+        self._turn: list[Append] = []
+        self._queue: SimpleQueue[list[Append] | None] = SimpleQueue()
+        self._writer = threading.Thread(target=self._write_batches, name="ledger-write", daemon=True)
+        self._reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger-read")
+
+    async def open(self) -> None:
+        """Take the data directory and bring the schema up to date. Raises ConfigError."""
+        self._loop = asyncio.get_running_loop()
+        await self._loop.run_in_executor(self._reading, self._open_files)
+        self._writer.start()
+        self.healthy = True
+
+    def _open_files(self) -> None:
+        create(self._path)
+        self._lock = lock(self._path.parent)
+        try:
+            self._connection = open_writer(self._path)
+            self._reader: SqliteReader = open_reader(self._path)
+        except AuthsvcError:
+            os.close(self._lock)
+            raise
+
+    async def close(self) -> None:
+        """Take no more, make durable what was taken, and let go of the data directory."""
+        self._hand_over()
+        self.healthy = False
+        self._queue.put(None)
+        await asyncio.to_thread(self._writer.join)
+        await self._loop.run_in_executor(self._reading, self._reader.close)
+        self._reading.shutdown()
+        # The last to close checkpoints, unless `_fail` forbade it.
+        await asyncio.to_thread(self._connection.close)
+        os.close(self._lock)
+
+    # ------------------------------------------------------------------ appending: event loop
+
+    def append(
+        self, before: Head, decision: Decision, after: Account, vault: VaultEntry | None = None
+    ) -> tuple[Head, asyncio.Future[None]]:
+        """See `journal.Ledger.append`."""
+        seq = before.account.seq
+        assert decision.seq == after.seq == seq + 1
+        assert decision.account == before.account.id == after.id
+        assert seq > 0 or before.hash == ZERO_HASH
+        # Encoded here and not in the thread: what cannot be encoded fails this one request, not the ledger.
+        encoded = _encode(decision)
+        new_hash = chain(before.hash, encoded)
+        durable = self._loop.create_future()
+        if not self.healthy:
+            durable.set_exception(LedgerDownError("the ledger takes no more decisions"))
+            return Head(after, new_hash), durable
+        if not self._turn:
+            # At the end of this turn of the loop, so that all its appends share a batch and wake the thread once.
+            self._loop.call_soon(self._hand_over)
+        self._turn.append(
+            Append(decision.account, seq, before.hash, decision, encoded, new_hash, _encode(after), vault, durable)
+        )
+        return Head(after, new_hash), durable
+
+    def _hand_over(self) -> None:
+        if self._turn:
+            self._queue.put(self._turn)
+            self._turn = []
+
+    def _settle(self, appends: Sequence[Append], outcomes: Sequence[AuthsvcError | None], seconds: float) -> None:
+        for append, outcome in zip(appends, outcomes, strict=True):
+            _resolve(append.durable, outcome)
+        if self._on_commit is not None:
+            self._on_commit(len(appends), seconds)
+
+    def _fail(self, appends: Sequence[Append], error: BaseException) -> None:
+        """The writer has stopped for good: what it had in hand, and what waits behind it, will never be answered."""
+        self.healthy = False
+        unknown = isinstance(error, CommitUnknownError)
+        for append in appends:
+            _resolve(append.durable, CommitUnknownError(str(error)) if unknown else LedgerDownError(str(error)))
+        self._hand_over()
+        for append in self._take_queued():
+            _resolve(append.durable, LedgerDownError("the ledger stopped before this decision"))
+        if self._on_failure is not None:
+            self._on_failure(error)
+
+    # ------------------------------------------------------------------ appending: writer thread
+
+    def _write_batches(self) -> None:
+        while (first := self._queue.get()) is not None:
+            appends = first + self._take_queued(MAX_BATCH - len(first))
+            started = perf_counter()
+            try:
+                outcomes = write(self._connection, appends)
+            except BaseException as error:  # noqa: BLE001  whatever it was: from here on we cannot promise anything
+                # Never sync again after a failed sync: the kernel may have dropped the pages and say it went well.
+                self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+                self._loop.call_soon_threadsafe(self._fail, appends, error)
+                return
+            self._loop.call_soon_threadsafe(self._settle, appends, outcomes, perf_counter() - started)
+
+    def _take_queued(self, limit: int = 1 << 62) -> list[Append]:
+        """What is in the queue now, up to about `limit`; leaves the mark of the end in it."""
+        taken: list[Append] = []
+        while len(taken) < limit:
+            try:
+                turn = self._queue.get_nowait()
+            except Empty:
+                break
+            if turn is None:
+                self._queue.put(None)
+                break
+            taken += turn
+        return taken
+
+    # ------------------------------------------------------------------ reading
+
+    async def head(self, account: AccountId) -> Head | None:
+        return await self._read(SqliteReader.head, account)
+
+    async def earlier(self, account: AccountId, key: Key) -> Decision | None:
+        return await self._read(SqliteReader.earlier, account, key)
+
+    async def original(
+        self, account: AccountId, card: CardId, original: Original, terminal: str, merchant: str
+    ) -> tuple[Decision, HoldEnd | None] | None:
+        return await self._read(SqliteReader.original, account, card, original, terminal, merchant)
+
+    async def journal(self, account: AccountId, after: int = 0, limit: int = 1000) -> list[JournalRow]:
+        return await self._read(SqliteReader.journal, account, after, limit)
+
+    async def find(self, rrn: str = "", stan: str = "", account: str = "", limit: int = 100) -> list[JournalRow]:
+        return await self._read(SqliteReader.find, rrn, stan, account, limit)
+
+    async def hold(self, hold_id: HoldId) -> HoldRow | None:
+        return await self._read(SqliteReader.hold, hold_id)
+
+    async def holds(self, account: AccountId) -> list[HoldRow]:
+        return await self._read(lambda reader, name: list(reader.holds(name)), account)
+
+    async def vault_by_hash(self, pan_hash: bytes) -> VaultEntry | None:
+        return await self._read(SqliteReader.vault_by_hash, pan_hash)
+
+    async def vault_by_card(self, card: CardId) -> VaultEntry | None:
+        return await self._read(SqliteReader.vault_by_card, card)
+
+    async def accounts(self, after: str = "", limit: int = 1000) -> list[AccountId]:
+        return await self._read(SqliteReader.accounts, after, limit)
+
+    async def _read(self, question: Callable[Concatenate[SqliteReader, P], T], *values: P.args, **named: P.kwargs) -> T:
+        def ask() -> T:
+            return question(self._reader, *values, **named)
+
+        try:
+            return await self._loop.run_in_executor(self._reading, ask)
+        except (apsw.Error, msgspec.DecodeError, RuntimeError) as error:  # RuntimeError: the thread is shut down
+            raise LedgerDownError(f"the ledger cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _resolve(durable: asyncio.Future[None], outcome: AuthsvcError | None) -> None:
+    if durable.done():  # its waiter has gone; the decision stands all the same
+        return
+    if outcome is None:
+        durable.set_result(None)
+    else:
+        durable.set_exception(outcome)

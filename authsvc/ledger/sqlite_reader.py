@@ -1,0 +1,149 @@
+"""The questions to the SQLite file, on a connection that cannot write. Synchronous: `sqlite` has the thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from authsvc.ledger.holds import HoldRow
+from authsvc.ledger.journal import Columns, HeadRecord, JournalRow, Record, VaultEntry
+from authsvc.ledger.sqlite_file import open_reader_connection
+from authsvc.model import (
+    Account,
+    AccountId,
+    Approved,
+    Authorization,
+    CardId,
+    Decision,
+    Head,
+    HoldEnd,
+    HoldId,
+    Key,
+    Original,
+    UnixMs,
+    names,
+)
+
+_decision = msgspec.json.Decoder(Decision).decode
+_account = msgspec.json.Decoder(Account).decode
+
+_ROW = "SELECT position, seq, hash, decision FROM journal"
+_HOLD = "SELECT id, account, card, amount, created, expires, status, ended_at FROM holds"
+_VAULT = "SELECT pan_hash, account, card, last4, sealed_pan FROM vault"
+_NEXT_ACCOUNT = """
+SELECT min(account) FROM (SELECT min(account) AS account FROM head WHERE account > ?1
+                          UNION ALL SELECT min(account) FROM journal WHERE account > ?1
+                          UNION ALL SELECT min(account) FROM holds WHERE account > ?1)"""
+
+
+class SqliteReader:
+    """Reads the ledger. One thread at a time."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def head(self, account: AccountId) -> Head | None:
+        found = self.head_record(account)
+        return None if found is None else Head(_account(found.state), found.hash)
+
+    def earlier(self, account: AccountId, key: Key) -> Decision | None:
+        # "key <> 0" lets the planner use the partial index, here and for rrn and stan below.
+        rows = self._rows(f"{_ROW} WHERE key = ? AND key <> 0 AND account = ? ORDER BY seq LIMIT 1", key, account)
+        return next((row.decision for row in rows), None)
+
+    def original(
+        self, account: AccountId, card: CardId, original: Original, terminal: str, merchant: str
+    ) -> tuple[Decision, HoldEnd | None] | None:
+        column, value = ("stan", original.stan) if original.stan else ("rrn", original.rrn)
+        query = (
+            f"{_ROW} WHERE {column} = ? AND {column} <> '' AND account = ? AND kind = 'authorization' ORDER BY seq DESC"
+        )
+        newest: Decision | None = None
+        for row in self._rows(query, value, account):
+            request = row.decision.request
+            assert isinstance(request, Authorization)
+            if request.card != card or not names(original, terminal, merchant, request.origin):
+                continue
+            if isinstance(row.decision.outcome, Approved):
+                return row.decision, self._end_of(row.decision.outcome.hold)
+            newest = newest or row.decision
+        return None if newest is None else (newest, None)
+
+    def journal(self, account: AccountId, after: int, limit: int) -> list[JournalRow]:
+        return list(self._rows(f"{_ROW} WHERE account = ? AND seq > ? ORDER BY seq LIMIT ?", account, after, limit))
+
+    def find(self, rrn: str, stan: str, account: str, limit: int) -> list[JournalRow]:
+        given = {column: value for column, value in (("rrn", rrn), ("stan", stan), ("account", account)) if value}
+        wanted = " AND ".join(f"{column} = ? AND {column} <> ''" for column in given) or "TRUE"
+        return list(self._rows(f"{_ROW} WHERE {wanted} ORDER BY position DESC LIMIT ?", *given.values(), limit))
+
+    def hold(self, hold_id: HoldId) -> HoldRow | None:
+        return next((HoldRow(*row) for row in self._connection.execute(f"{_HOLD} WHERE id = ?", (hold_id,))), None)
+
+    def holds(self, account: AccountId) -> Iterator[HoldRow]:
+        """Open and ended ones, oldest first."""
+        query = f"{_HOLD} WHERE account = ? ORDER BY created, id"
+        return (HoldRow(*row) for row in self._connection.execute(query, (account,)))
+
+    def vault_by_hash(self, pan_hash: bytes) -> VaultEntry | None:
+        return self._vault("pan_hash", pan_hash)
+
+    def vault_by_card(self, card: CardId) -> VaultEntry | None:
+        return self._vault("card", card)
+
+    def accounts(self, after: str, limit: int) -> list[AccountId]:
+        query = "SELECT account FROM head WHERE account > ? ORDER BY account LIMIT ?"
+        return [AccountId(account) for (account,) in self._connection.execute(query, (after, limit))]
+
+    # What follows is for `reconcile`: rows as they are, damaged ones too.
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All reads inside see the same moment. Keep it short: the WAL cannot start over meanwhile."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("ROLLBACK")
+
+    def every_account(self) -> Iterator[AccountId]:
+        """Each account that any table names, in order; one short read each."""
+        account = ""
+        while (found := self._connection.execute(_NEXT_ACCOUNT, (account,)).get) is not None:
+            account = str(found)
+            yield AccountId(account)
+
+    def head_record(self, account: AccountId) -> HeadRecord | None:
+        query = "SELECT seq, hash, state FROM head WHERE account = ?"
+        rows = self._connection.execute(query, (account,))
+        return next((HeadRecord(seq, hashed, state.encode()) for seq, hashed, state in rows), None)
+
+    def records(self, account: AccountId) -> Iterator[Record]:
+        query = "SELECT seq, at, kind, key, rrn, stan, hash, decision FROM journal WHERE account = ? ORDER BY seq"
+        for seq, at, kind, key, rrn, stan, hashed, decision in self._connection.execute(query, (account,)):
+            found = Columns(account, seq, UnixMs(at), kind, Key(key), rrn, stan)
+            yield Record(found, hashed, decision.encode())
+
+    def _rows(self, query: str, *values: str | int) -> Iterator[JournalRow]:
+        for position, seq, hashed, decision in self._connection.execute(query, values):
+            yield JournalRow(position, seq, hashed, _decision(decision))
+
+    def _end_of(self, hold_id: HoldId) -> HoldEnd | None:
+        found = self.hold(hold_id) if hold_id else None
+        return None if found is None else found.end
+
+    def _vault(self, column: str, value: str | bytes) -> VaultEntry | None:
+        rows = self._connection.execute(f"{_VAULT} WHERE {column} = ?", (value,))
+        return next((VaultEntry(*row) for row in rows), None)
+
+
+def open_reader(path: Path) -> SqliteReader:
+    """The ledger at `path`, read-only, beside a running engine or without one. Raises ConfigError."""
+    return SqliteReader(open_reader_connection(path))

@@ -1,0 +1,181 @@
+"""What Prometheus may read of us, in one class. No label can grow without bound: every label value comes from a closed
+set known at the start; anything else counts under "none" or "other".
+
+The methods the hot path calls only look up a ready-made series and add to it (1 to 2 µs each). Names start with
+`authsvc_` and carry their unit.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from authsvc.model import Reason
+
+Outcome = Literal["approved", "refused"]
+Stage = Literal["decode", "load", "decide", "commit", "total", "encode"]
+FrameCause = Literal["too_long", "cut_short", "garbage", "format", "idle", "too_many_in_flight"]
+MissCause = Literal["missing", "damaged", "down"]
+NetworkKind = Literal["sign_on", "sign_off", "echo", "key_change", "other"]
+
+STAGES: tuple[Stage, ...] = ("decode", "load", "decide", "commit", "total", "encode")
+FRAME_CAUSES: tuple[FrameCause, ...] = ("too_long", "cut_short", "garbage", "format", "idle", "too_many_in_flight")
+MISS_CAUSES: tuple[MissCause, ...] = ("missing", "damaged", "down")
+NETWORK_KINDS: tuple[NetworkKind, ...] = ("sign_on", "sign_off", "echo", "key_change", "other")
+
+# fmt: off
+SECONDS = (5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+# fmt: on
+NOT_KNOWN = "none"
+
+
+class Metrics:
+    """One per process. `products` and `listeners` are the ids and names from the files: what else is reported under
+    such a label is counted as "none"."""
+
+    def __init__(
+        self, registry: CollectorRegistry, *, products: Iterable[str] = (), listeners: Iterable[str] = ()
+    ) -> None:
+        self._registry = registry
+        self._products = frozenset(products)
+        self._listeners = tuple(dict.fromkeys((*listeners, NOT_KNOWN)))
+        self._make_message_series(registry)
+        self._make_link_series(registry)
+        self._make_journal_series(registry)
+        self._make_state_series(registry)
+        build = Gauge("authsvc_build_info", "What runs here; always 1.", ("version", "python"), registry=registry)
+        build.labels(version("authsvc"), platform.python_version()).set(1)
+
+    # ------------------------------------------------------------------------------------------------ messages
+
+    def _make_message_series(self, registry: CollectorRegistry) -> None:
+        self._decisions = Counter(
+            "authsvc_decisions",
+            "Decisions remembered in the journal; reason is empty for an approval.",
+            ("product", "outcome", "reason"),
+            registry=registry,
+        )
+        self._decided: dict[tuple[str, str, str], Counter] = {}
+        stages = Histogram(
+            "authsvc_stage_seconds", "Time a message spends in a stage.", ("stage",), registry=registry, buckets=SECONDS
+        )
+        self._stages = {stage: stages.labels(stage) for stage in STAGES}
+        self._in_flight = Gauge("authsvc_in_flight", "Messages under way, not answered yet.", registry=registry)
+        network = Counter(
+            "authsvc_network_messages", "0800 messages answered, by what they ask.", ("kind",), registry=registry
+        )
+        self._network = {kind: network.labels(kind) for kind in NETWORK_KINDS}
+
+    def decided(self, product: str, outcome: Outcome, reason: Reason | Literal[""] = "") -> None:
+        """One decision is durable. `reason`: of a refusal, "" of an approval."""
+        series = self._decided.get((product, outcome, reason))
+        (series if series is not None else self._decisions_of(product, outcome, reason)).inc()
+
+    def _decisions_of(self, product: str, outcome: str, reason: str) -> Counter:
+        """The series of a combination not seen before, its labels bounded first."""
+        product = product if product in self._products else NOT_KNOWN
+        outcome = outcome if outcome in ("approved", "refused") else "other"
+        reason = reason if reason in _REASONS else "other"
+        labels = (product, outcome, reason)
+        series = self._decided.get(labels)
+        if series is None:
+            series = self._decided[labels] = self._decisions.labels(*labels)
+        return series
+
+    def stage(self, name: Stage, seconds: float) -> None:
+        """A message spent `seconds` (monotonic) in the stage."""
+        self._stages[name].observe(seconds)
+
+    def watch_in_flight(self, read: Callable[[], int]) -> None:
+        """`read` tells how many messages are under way; asked only when someone scrapes, so a message costs nothing."""
+        self._in_flight.set_function(read)
+
+    def network_message(self, kind: NetworkKind) -> None:
+        self._network[kind].inc()
+
+    # --------------------------------------------------------------------------------------------------- links
+
+    def _make_link_series(self, registry: CollectorRegistry) -> None:
+        connections = Gauge("authsvc_connections", "Open links.", ("listener",), registry=registry)
+        self._connections = {listener: connections.labels(listener) for listener in self._listeners}
+        frames = Counter(
+            "authsvc_frames_refused", "Frames or links refused, by cause.", ("listener", "cause"), registry=registry
+        )
+        self._frames = {(name, cause): frames.labels(name, cause) for name in self._listeners for cause in FRAME_CAUSES}
+
+    def connected(self, listener: str) -> None:
+        self._connections[self._known(listener)].inc()
+
+    def disconnected(self, listener: str) -> None:
+        self._connections[self._known(listener)].dec()
+
+    def frame_refused(self, listener: str, cause: FrameCause) -> None:
+        self._frames[self._known(listener), cause].inc()
+
+    def _known(self, listener: str) -> str:
+        return listener if listener in self._connections else NOT_KNOWN
+
+    # ------------------------------------------------------------------------------------------------- journal
+
+    def _make_journal_series(self, registry: CollectorRegistry) -> None:
+        self._batch = Histogram(
+            "authsvc_journal_batch_decisions", "Decisions in one commit.", registry=registry, buckets=BATCH
+        )
+        self._commit = Histogram(
+            "authsvc_journal_commit_seconds", "Time of one commit, fsync included.", registry=registry, buckets=SECONDS
+        )
+        self._conflicts = Counter(
+            "authsvc_conflicts",
+            "Decisions that lost the race for their account and were made again.",
+            registry=registry,
+        )
+        self._ledger_up = Gauge("authsvc_ledger_up", "1 when decisions can be remembered.", registry=registry)
+
+    def committed(self, decisions: int, seconds: float) -> None:
+        """One group commit of the journal."""
+        self._batch.observe(decisions)
+        self._commit.observe(seconds)
+
+    def conflict(self) -> None:
+        self._conflicts.inc()
+
+    def ledger_up(self, up: bool) -> None:
+        self._ledger_up.set(up)
+
+    # --------------------------------------------------------------------------------------------------- state
+
+    def _make_state_series(self, registry: CollectorRegistry) -> None:
+        misses = Counter(
+            "authsvc_state_misses",
+            "Accounts read from the journal because Redis had no answer.",
+            ("cause",),
+            registry=registry,
+        )
+        self._misses = {cause: misses.labels(cause) for cause in MISS_CAUSES}
+        self._store_failures = Counter(
+            "authsvc_state_store_failures", "Account states Redis did not take; the copy is behind.", registry=registry
+        )
+        self._state_up = Gauge("authsvc_state_up", "1 when the Redis copy answers.", registry=registry)
+
+    def state_miss(self, cause: MissCause) -> None:
+        self._misses[cause].inc()
+
+    def state_store_failed(self) -> None:
+        self._store_failures.inc()
+
+    def state_up(self, up: bool) -> None:
+        self._state_up.set(up)
+
+    # -------------------------------------------------------------------------------------------------- render
+
+    def render(self) -> bytes:
+        """Everything, in the Prometheus text format."""
+        return generate_latest(self._registry)
+
+
+_REASONS = frozenset({"", *Reason})

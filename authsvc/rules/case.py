@@ -1,0 +1,77 @@
+"""One message being decided: what is known, and what the rules have found out so far.
+
+A `Case` lives for one call of `decide` and is never shared; rules read it, replace its `counters`, and add to its
+trace. That keeps each rule a small function and the whole of `decide` pure.
+"""
+
+from __future__ import annotations
+
+from authsvc.model import (
+    Account,
+    Authorization,
+    Bucket,
+    Card,
+    CardId,
+    CardStatus,
+    Change,
+    Counters,
+    Day,
+    HoldEnd,
+    HoldEnded,
+    Limits,
+    Minor,
+    Reason,
+    Refused,
+    Reversal,
+    ScaUse,
+    Step,
+    UnixMs,
+    Used,
+    Verdict,
+)
+from authsvc.products import Product
+from authsvc.rules.calendar import day_of
+
+NO_LIMITS = Limits(Minor(0), Minor(0), Minor(0))
+NO_CARD = Card(id=CardId(""), last4="", expiry="", pvv="", status=CardStatus.INACTIVE, limits=NO_LIMITS)
+
+
+class Case:
+    """`counters` and `changes` grow while rules run; `bucket`: which day limits it counts into; `sca_use`: which counter
+    of payments without SCA; `has_sca`: whether the cardholder was strongly authenticated in this very message."""
+
+    __slots__ = (
+        "account", "bucket", "card", "changes", "counters", "day", "has_sca", "now", "product", "request", "sca_use",
+        "trace", "used",
+    )  # fmt: skip
+
+    def __init__(self, request: Authorization | Reversal, account: Account, product: Product, now: UnixMs) -> None:
+        self.request = request
+        self.account = account
+        self.product = product
+        self.now = now
+        self.day: Day = day_of(now)
+        self.card: Card = account.cards.get(request.card, NO_CARD)
+        self.counters: Counters = self.card.counters
+        self.used: Used = self.counters.used if self.counters.used.day == self.day else Used(day=self.day)
+        self.bucket = Bucket.NONE
+        self.sca_use = ScaUse.NONE
+        self.has_sca = False
+        self.trace: list[Step] = []
+        self.changes: list[Change] = expired_holds(account, now)
+
+    def passed(self, rule: str, inputs: dict[str, int | str | bool]) -> None:
+        self.trace.append(Step(rule, Verdict.PASSED, self.product.paragraphs[rule], inputs))
+
+    def not_applicable(self, rule: str) -> None:
+        self.trace.append(Step(rule, Verdict.NOT_APPLICABLE, self.product.paragraphs[rule], {}))
+
+    def refused(self, rule: str, reason: Reason, inputs: dict[str, int | str | bool]) -> Refused:
+        paragraph = self.product.paragraphs[rule]
+        self.trace.append(Step(rule, Verdict.REFUSED, paragraph, inputs))
+        return Refused(reason, rule, paragraph)
+
+
+def expired_holds(account: Account, now: UnixMs) -> list[Change]:
+    """Holds whose time is over end with the next decision of the account, at the moment they were due (P §10.9)."""
+    return [HoldEnded(hold.id, HoldEnd.EXPIRED, hold.expires) for hold in account.holds if hold.expires <= now]

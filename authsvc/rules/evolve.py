@@ -1,0 +1,85 @@
+"""evolve: record a decision in the account. No rule lives here; folding a journal of any age gives the same account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from authsvc.model import (
+    Account,
+    AccountId,
+    AccountOpened,
+    BalanceSet,
+    CardCaptured,
+    CardSet,
+    CardStatus,
+    Change,
+    CountersSet,
+    Decision,
+    HoldEnded,
+    HoldPlaced,
+    HoldReduced,
+    KeyRemembered,
+    ReversalRemembered,
+    ReversalsForgotten,
+)
+
+
+def evolve(account: Account, decision: Decision) -> Account:
+    """The account after `decision`, which must be the next one of it."""
+    assert decision.account == account.id
+    assert decision.seq == account.seq + 1
+    after = replace(account, seq=decision.seq, at=decision.at)
+    for change in decision.changes:
+        after = apply(after, change)
+    return after
+
+
+def fold(account: AccountId, decisions: Iterable[Decision]) -> Account:
+    """The account that a whole journal adds up to."""
+    state = Account(id=account)
+    for decision in decisions:
+        state = evolve(state, decision)
+    return state
+
+
+def apply(account: Account, change: Change) -> Account:
+    """One fact."""
+    match change:
+        case HoldPlaced(hold):
+            return replace(account, holds=(*account.holds, hold))
+        case HoldEnded(ended):
+            return replace(account, holds=tuple(hold for hold in account.holds if hold.id != ended))
+        case HoldReduced(reduced, amount):
+            holds = tuple(replace(hold, amount=amount) if hold.id == reduced else hold for hold in account.holds)
+            return replace(account, holds=holds)
+        case CountersSet(card, counters):
+            return replace(account, cards={**account.cards, card: replace(account.cards[card], counters=counters)})
+        case CardCaptured(card):
+            captured = replace(account.cards[card], status=CardStatus.CAPTURED)
+            return replace(account, cards={**account.cards, card: captured})
+        case CardSet(card_after):
+            return replace(account, cards={**account.cards, card_after.id: card_after})
+        case BalanceSet(balance):
+            return replace(account, balance=balance)
+        case AccountOpened(product, credit_limit, holder):
+            return replace(account, product=product, credit_limit=credit_limit, holder=holder)
+        case ReversalRemembered(reversal):
+            return replace(account, early_reversals=(*account.early_reversals, reversal))
+        case ReversalsForgotten(count):
+            return replace(account, early_reversals=account.early_reversals[count:])
+        case KeyRemembered():
+            return _remember(account, change)
+        case _:
+            assert_never(change)
+
+
+def _remember(account: Account, change: KeyRemembered) -> Account:
+    return replace(
+        account,
+        recent_keys=(*account.recent_keys[change.forget :], change.key),
+        recent_at=(*account.recent_at[change.forget :], account.at),
+        recent_since=change.since or account.recent_since,
+    )

@@ -1,0 +1,57 @@
+"""Rule 13: is there enough money? Prepaid: balance less holds. Credit: the smaller of two rooms (rulebook section 1)."""
+
+from __future__ import annotations
+
+from authsvc.model import Account, Authorization, Bucket, Card, CardId, Minor, Reason, Refused, UnixMs
+from authsvc.products import Product
+from authsvc.rules.case import Case
+
+
+def check(case: Case) -> Refused | None:
+    """Refuse an amount above the available funds (S §19.2, §27.5; W §10.1, §14.15; P §10.10)."""
+    if case.bucket is Bucket.NONE:
+        case.not_applicable("funds")
+        return None
+    request, account = case.request, case.account
+    assert isinstance(request, Authorization)
+    if case.product.funds == "prepaid":
+        return _enough(case, Reason.INSUFFICIENT_FUNDS, account_room(account, case.now), request.amount)
+    individual = individual_room(account, case.card, case.now)
+    credit = account_room(account, case.now)
+    if individual < credit:
+        return _enough(case, Reason.INDIVIDUAL_LIMIT, individual, request.amount)
+    return _enough(case, Reason.CREDIT_LIMIT, credit, request.amount)
+
+
+def _enough(case: Case, reason: Reason, available: Minor, amount: Minor) -> Refused | None:
+    if amount > available:
+        return case.refused("funds", reason, {"available": available, "amount": amount, "missing": amount - available})
+    case.passed("funds", {"available": available, "amount": amount})
+    return None
+
+
+def held(account: Account, now: UnixMs) -> Minor:
+    """Sum of the holds that are open as of `now`, grosze."""
+    return Minor(sum(hold.amount for hold in account.holds if hold.expires > now))
+
+
+def held_by(account: Account, card: CardId, now: UnixMs) -> Minor:
+    """Sum of one card's open holds, grosze."""
+    return Minor(sum(hold.amount for hold in account.holds if hold.card == card and hold.expires > now))
+
+
+def account_room(account: Account, now: UnixMs) -> Minor:
+    """What the account can still pay, grosze: prepaid balance, or credit limit less debt (an overpayment is a negative
+    debt: it adds to the funds, S §26.5), less all holds."""
+    return Minor(account.credit_limit + account.balance - held(account, now))
+
+
+def individual_room(account: Account, card: Card, now: UnixMs) -> Minor:
+    """Individual limit less that card's debt and holds, grosze (S §19.2); an overpayment does not raise it (S §26.5)."""
+    return Minor(card.individual_limit - card.debt - held_by(account, card.id, now))
+
+
+def card_room(account: Account, card: Card, product: Product, now: UnixMs) -> Minor:
+    """What one card can still pay, grosze, before its day limits."""
+    room = account_room(account, now)
+    return room if product.funds == "prepaid" else min(room, individual_room(account, card, now))

@@ -1,0 +1,85 @@
+"""Rule 12: the day limits of a card, amounts first, then counts (S §23, W §10, P §10.1, zał.2)."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from authsvc.model import Authorization, Bucket, Card, Minor, Reason, Refused, UnixMs, Used
+from authsvc.products import Product
+from authsvc.rules.calendar import day_of
+from authsvc.rules.case import Case
+
+
+def check(case: Case) -> Refused | None:
+    """Refuse what would go above the day's amount or count. The amount of this message is included."""
+    if case.bucket is Bucket.NONE:
+        case.not_applicable("cashless_limit")
+        return None
+    used, limits, rules = case.used, case.card.limits, case.product.limits
+    if case.bucket is Bucket.CASH:
+        return _amount(case, "cash_limit", Reason.CASH_LIMIT, used.cash, limits.cash) or _count(
+            case, "cash_count", Reason.CASH_COUNT, used.cash_count, rules.cash.count
+        )
+    is_internet = case.bucket is Bucket.INTERNET
+    return (
+        _amount(case, "cashless_limit", Reason.CASHLESS_LIMIT, used.cashless, limits.cashless)
+        or (_amount(case, "internet_limit", Reason.INTERNET_LIMIT, used.internet, limits.internet) if is_internet else None)
+        or _count(case, "cashless_count", Reason.CASHLESS_COUNT, used.cashless_count, rules.cashless.count)
+        or (_count(case, "internet_count", Reason.INTERNET_COUNT, used.internet_count, rules.internet.count) if is_internet else None)
+    )
+
+
+def _amount(case: Case, rule: str, reason: Reason, used: Minor, limit: Minor) -> Refused | None:
+    assert isinstance(case.request, Authorization)
+    inputs: dict[str, int | str | bool] = {"used": used, "amount": case.request.amount, "limit": limit}
+    if used + case.request.amount > limit:
+        return case.refused(rule, reason, inputs)
+    case.passed(rule, inputs)
+    return None
+
+
+def _count(case: Case, rule: str, reason: Reason, used: int, limit: int | None) -> Refused | None:
+    if limit is None:
+        return None
+    if used + 1 > limit:
+        return case.refused(rule, reason, {"used": used, "limit": limit})
+    case.passed(rule, {"used": used, "limit": limit})
+    return None
+
+
+def add(used: Used, bucket: Bucket, amount: Minor, count: int) -> Used:
+    """Day counters after `amount` grosze and `count` transactions more; negative ones give back, never below zero."""
+    if bucket is Bucket.NONE:
+        return used
+    if bucket is Bucket.CASH:
+        return replace(used, cash=Minor(max(0, used.cash + amount)), cash_count=max(0, used.cash_count + count))
+    used = replace(
+        used, cashless=Minor(max(0, used.cashless + amount)), cashless_count=max(0, used.cashless_count + count)
+    )
+    if bucket is Bucket.CASHLESS:
+        return used
+    return replace(used, internet=Minor(max(0, used.internet + amount)), internet_count=max(0, used.internet_count + count))
+
+
+def used_today(card: Card, now: UnixMs) -> Used:
+    """The card's day counters as of `now`: those of another day are over."""
+    day = day_of(now)
+    return card.counters.used if card.counters.used.day == day else Used(day=day)
+
+
+def remaining_today(card: Card, product: Product, now: UnixMs) -> dict[str, int | None]:
+    """What the day limits still allow, grosze and counts; None where the product does not count."""
+    used, limits, rules = used_today(card, now), card.limits, product.limits
+    cashless = max(0, limits.cashless - used.cashless)
+    return {
+        "cash": max(0, limits.cash - used.cash),
+        "cashless": cashless,
+        "internet": min(cashless, max(0, limits.internet - used.internet)),
+        "cash_count": _left(rules.cash.count, used.cash_count),
+        "cashless_count": _left(rules.cashless.count, used.cashless_count),
+        "internet_count": _left(rules.internet.count, used.internet_count),
+    }
+
+
+def _left(limit: int | None, used: int) -> int | None:
+    return None if limit is None else max(0, limit - used)

@@ -1,0 +1,55 @@
+"""New ids, card numbers and card secrets: the one place that makes randomness for accounts and cards."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+from authsvc.model import AccountId, CardId
+from authsvc.security.hsm import Hsm
+from authsvc.security.keys import Keys
+from authsvc.security.vault import Vault
+
+PAN_DIGITS = 16
+ID_BYTES = 10
+
+
+class Mint:
+    """Ids are random, or, under an idempotency key, a keyed hash of it: so a repeated command finds what the first made."""
+
+    def __init__(self, keys: Keys, hsm: Hsm, vault: Vault) -> None:
+        self._key = keys.decision.reveal()
+        self._hsm = hsm
+        self._vault = vault
+
+    def account_id(self, idempotency: str) -> AccountId:
+        return AccountId("acc-" + self._id(b"account", idempotency))
+
+    def card_id(self, account: AccountId, idempotency: str) -> CardId:
+        return CardId("card-" + self._id(b"card", f"{account}\x1f{idempotency}" if idempotency else ""))
+
+    def pan(self, bin: str) -> str:
+        """A random PAN of 16 digits in `bin`, with its check digit (ISO/IEC 7812-1 Annex B)."""
+        body = bin + "".join(secrets.choice("0123456789") for _ in range(PAN_DIGITS - 1 - len(bin)))
+        return body + _check_digit(body)
+
+    def card_secrets(self, pan: str, pin: str, card: CardId) -> tuple[str, bytes, bytes]:
+        """PVV of the PIN, keyed hash of the PAN, PAN sealed for this card. Raises ValueError on a PIN not of four digits."""
+        return self._hsm.pvv(pin, pan), self._vault.pan_hash(pan), self._vault.seal(pan, card)
+
+    async def new_pvv(self, card: CardId, pin: str) -> str:
+        """The PVV of a new PIN for a card of the vault. Raises ValueError on a PIN not of four digits."""
+        pan = await self._vault.pan_of(card)
+        if pan is None:
+            raise ValueError(f"card {card} is not in the vault")
+        return self._hsm.pvv(pin, pan)
+
+    def _id(self, purpose: bytes, idempotency: str) -> str:
+        if not idempotency:
+            return secrets.token_hex(ID_BYTES)
+        return hashlib.blake2b(idempotency.encode(), key=self._key, digest_size=ID_BYTES, person=purpose).hexdigest()
+
+
+def _check_digit(body: str) -> str:
+    doubled = [int(digit) * (2 - index % 2) for index, digit in enumerate(reversed(body))]
+    return str(-sum(value - 9 * (value > 9) for value in doubled) % 10)

@@ -1,0 +1,250 @@
+"""Links: listeners, connections, back-pressure, drain. The only module on the way of a message that knows sockets.
+
+Each frame becomes one task, so pipelined messages are answered as they are ready. A link with too many messages under
+way, or whose peer does not read, is not read from; nobody else notices. Garbage is counted and, past a limit, closes
+the link that sent it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol, cast
+
+from authsvc.codec.dialects import DIALECTS, Dialect
+from authsvc.codec.framing import FrameReader, frame
+from authsvc.config import ListenerConfig
+from authsvc.errors import PeerError
+from authsvc.logs import get_logger
+from authsvc.metrics import FrameCause, Metrics
+
+log = get_logger(__name__)
+
+SWEEP_SECONDS = 1.0
+FRAME_SECONDS = 10.0
+"""A frame that has begun must be whole after this long: else a peer could keep a link busy with one byte a minute."""
+WRITE_BUFFER = 256 * 1024
+"""Unread answers above which a link is not read from any more."""
+
+
+class Handler(Protocol):
+    """What the server does with a payload; `pipeline.Pipeline` implements it."""
+
+    async def handle(self, link: LinkProtocol, payload: bytes) -> bytes | None: ...
+    def fault(self, link: LinkProtocol, payload: bytes) -> bytes | None: ...
+
+
+class LinkProtocol(asyncio.Protocol):
+    """One connection. `signed_on`: False while authorizations are refused on it (0800, DE70 001 and 002)."""
+
+    def __init__(self, server: Server, listener: str, config: ListenerConfig) -> None:
+        self.listener = listener
+        self.dialect: Dialect = DIALECTS[config.dialect]
+        self.signed_on = not config.require_sign_on
+        self._server = server
+        self._config = config
+        self._reader = FrameReader(config.framing, config.max_frame)
+        self._transport: asyncio.Transport | None = None
+        self._in_flight = 0
+        self._garbage = 0
+        self._paused_for: set[str] = set()
+        self._heard = self._frame_began = asyncio.get_running_loop().time()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=WRITE_BUFFER)
+        self._server.joined(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Messages under way are still decided and remembered; their answers wait for the repeat."""
+        if self._reader.pending:
+            self._server.metrics.frame_refused(self.listener, "cut_short")
+        self._transport = None
+        self._server.left(self)
+
+    def data_received(self, data: bytes) -> None:
+        now = asyncio.get_running_loop().time()
+        if not self._reader.pending:
+            self._frame_began = now
+        self._heard = now
+        try:
+            payloads = self._reader.receive_data(data)
+        except PeerError:
+            self._refuse("too_long")
+            return
+        if payloads:
+            self._frame_began = now
+        for payload in payloads:
+            self._begin(payload)
+        if self._reader.broken is not None:
+            self._refuse("too_long")  # after it nobody knows where the next frame begins
+
+    def pause_writing(self) -> None:
+        """The peer does not read its answers: take no more messages from it."""
+        self.pause("write")
+
+    def resume_writing(self) -> None:
+        self.resume("write")
+
+    def eof_received(self) -> bool:
+        """A peer that half-closes still gets the answers under way."""
+        self._server.finish(self)
+        return True
+
+    def pause(self, cause: str) -> None:
+        if not self._paused_for and self._transport is not None:
+            self._transport.pause_reading()
+        self._paused_for.add(cause)
+
+    def resume(self, cause: str) -> None:
+        self._paused_for.discard(cause)
+        if not self._paused_for and self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    @property
+    def in_flight(self) -> int:
+        return self._in_flight
+
+    def sweep(self, now: float) -> None:
+        """Close a link that is silent for too long, or has a frame that never gets whole. Not while it waits for us."""
+        if self._in_flight or self._paused_for:
+            return
+        if self._reader.pending and now - self._frame_began > FRAME_SECONDS:
+            self._refuse("cut_short")
+        elif self._config.idle_seconds and now - self._heard > self._config.idle_seconds:
+            self._refuse("idle")
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def _begin(self, payload: bytes) -> None:
+        self._in_flight += 1
+        self._server.begun()
+        task = asyncio.get_running_loop().create_task(self._answer(payload))
+        self._server.tasks.add(task)
+        task.add_done_callback(self._server.tasks.discard)
+        if self._in_flight >= self._config.max_in_flight:
+            self.pause("link")
+
+    async def _answer(self, payload: bytes) -> None:
+        """No exception leaves: an unforeseen one is answered DE39 96 and logged without any value of the message."""
+        try:
+            answer = await self._server.handler.handle(self, payload)
+        except Exception as error:  # noqa: BLE001 - the last handler: one message must never take the link down
+            log.error("fault", listener=self.listener, exc_info=error)
+            answer = self._server.handler.fault(self, payload)
+        finally:
+            self._in_flight -= 1
+            self._server.ended()
+        if self._in_flight < self._config.max_in_flight // 2 + 1:
+            self.resume("link")
+        if answer is None:
+            self._garbage_came()
+        elif self._transport is not None:
+            self._garbage = 0
+            self._transport.write(frame(answer, self._config.framing))
+
+    def _garbage_came(self) -> None:
+        """Something that could not even be answered. Enough of it in a row, and this is no peer of ours."""
+        self._server.metrics.frame_refused(self.listener, "garbage")
+        self._garbage += 1
+        if self._config.garbage_limit and self._garbage >= self._config.garbage_limit:
+            self._close("garbage_limit")
+
+    def _refuse(self, cause: FrameCause) -> None:
+        self._server.metrics.frame_refused(self.listener, cause)
+        self._close(cause)
+
+    def _close(self, cause: str) -> None:
+        log.warning("link closed", listener=self.listener, cause=cause)
+        self.close()
+
+
+class Server:
+    """All listeners of one worker. `in_flight_limit`: most messages under way in all; above it no link is read from."""
+
+    def __init__(self, handler: Handler, metrics: Metrics, in_flight_limit: int) -> None:
+        self.handler = handler
+        self.metrics = metrics
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._limit = in_flight_limit
+        self._in_flight = 0
+        metrics.watch_in_flight(lambda: self._in_flight)
+        self._links: set[LinkProtocol] = set()
+        self._finishing: set[LinkProtocol] = set()
+        self._servers: list[asyncio.Server] = []
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._full = False
+
+    async def listen(self, name: str, config: ListenerConfig) -> int:
+        """Open one listener; returns its port."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            lambda: LinkProtocol(self, name, config), config.host, config.port, reuse_address=True, backlog=1024
+        )
+        self._servers.append(server)
+        if self._sweeper is None:
+            self._sweep()
+        return int(server.sockets[0].getsockname()[1])
+
+    async def drain(self, seconds: float) -> bool:
+        """Stop accepting and reading, answer what was accepted, close. False: `seconds` were not enough."""
+        for server in self._servers:
+            server.close()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for link in self._links:
+            link.pause("drain")
+        done = True
+        if self.tasks:
+            _, late = await asyncio.wait(self.tasks, timeout=seconds)
+            done = not late
+        for link in list(self._links):
+            link.close()
+        await asyncio.sleep(0)
+        return done
+
+    def joined(self, link: LinkProtocol) -> None:
+        self._links.add(link)
+        self.metrics.connected(link.listener)
+        if self._full:
+            link.pause("full")
+
+    def left(self, link: LinkProtocol) -> None:
+        self._links.discard(link)
+        self._finishing.discard(link)
+        self.metrics.disconnected(link.listener)
+
+    def finish(self, link: LinkProtocol) -> None:
+        """The peer sends no more: close when its last answer is out."""
+        if link.in_flight:
+            self._finishing.add(link)
+        else:
+            link.close()
+
+    def begun(self) -> None:
+        self._in_flight += 1
+        if self._in_flight >= self._limit and not self._full:
+            self._full = True
+            for link in self._links:
+                link.pause("full")
+
+    def ended(self) -> None:
+        self._in_flight -= 1
+        if self._full and self._in_flight <= self._limit * 3 // 4:
+            self._full = False
+            for link in self._links:
+                link.resume("full")
+        if self._finishing:
+            asyncio.get_running_loop().call_soon(self._close_finished)
+
+    def _close_finished(self) -> None:
+        for link in [link for link in self._finishing if not link.in_flight]:
+            link.close()
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for link in list(self._links):
+            link.sweep(now)
+        self._sweeper = loop.call_later(SWEEP_SECONDS, self._sweep)

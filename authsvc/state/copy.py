@@ -1,0 +1,197 @@
+"""The copy of every account's state in Redis: read first, written forward only, believed never.
+
+`acct:{ACCOUNT}` is a hash of `v` (sequence number), `s` (the account as JSON, for redis-cli) and `h` (hash of its last
+decision, hex). Any key may be missing, behind, ahead or damaged at any moment: what is wrong is replaced from the
+journal, and what is behind loses the journal's compare-and-set. No fault of Redis reaches a caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import hiredis
+import msgspec
+
+from authsvc.errors import StateDownError
+from authsvc.logs import get_logger
+from authsvc.metrics import Metrics, MissCause
+from authsvc.model import Account, AccountId, Head
+from authsvc.state.connection import RedisConnection, Reply, Word
+
+FromJournal = Callable[[AccountId], Awaitable[Head | None]]
+
+# KEYS[1] the account's key; ARGV: v, s, h. A `v` that is no number is garbage: anything is newer than it.
+STORE_FORWARD = b"""
+local v = redis.call('HGET', KEYS[1], 'v')
+if v and (tonumber(v) or -1) >= tonumber(ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[1], 'v', ARGV[1], 's', ARGV[2], 'h', ARGV[3])
+return 1
+"""
+STORE_FORWARD_SHA = hashlib.sha1(STORE_FORWARD, usedforsecurity=False).hexdigest().encode()
+
+log = get_logger(__name__)
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Account).decode
+
+
+def key_of_account(account: AccountId) -> str:
+    """The Redis key; the braces keep all of an account on one node of a cluster."""
+    return f"acct:{{{account}}}"
+
+
+class RedisState:
+    """What the pipeline knows of accounts. `from_journal` reads the head row; its LedgerDownError passes through."""
+
+    def __init__(self, connection: RedisConnection, from_journal: FromJournal, metrics: Metrics) -> None:
+        self._connection = connection
+        self._from_journal = from_journal
+        self._metrics = metrics
+        self._reads: dict[AccountId, asyncio.Task[Head | None]] = {}
+        self._store_failing = False
+
+    @property
+    def up(self) -> bool:
+        """Whether Redis answers; when not, everything goes on from the journal."""
+        return self._connection.up
+
+    async def load(self, account: AccountId) -> Head | None:
+        """The account as Redis knows it, else as the journal does; None when neither does. It may be behind."""
+        try:
+            reply = await self._connection.call("HMGET", key_of_account(account), "v", "s", "h")
+        except StateDownError:
+            return await self._missed(account, "down")
+        if reply == _NOTHING:
+            return await self._missed(account, "missing")
+        head = _head(account, reply)
+        if head is None:
+            self._forget(account)  # a `v` of garbage must not keep the right state out
+            return await self._missed(account, "damaged")
+        return head
+
+    async def rebuild(self, account: AccountId) -> Head | None:
+        """The account as the journal knows it now, after the copy lost the race. A copy that is not behind the journal
+        even so (Redis outlived a journal that went back in time) is thrown away first.
+
+        Sound because the copy is written after the journal: what is read from it first cannot be ahead of what the
+        journal says later.
+        """
+        copied = await self._sequence(account)
+        head = await self._from_journal(account)
+        if copied is not None and (head is None or copied >= head.account.seq):
+            self._forget(account)
+        if head is not None:
+            self.store(head)
+        return head
+
+    def store(self, head: Head) -> None:
+        """Give Redis a newer state. Nobody waits for it; a state that is not newer changes nothing."""
+        if self._connection.up:
+            self._store(head)
+
+    async def peek(self, account: AccountId) -> Head | None:
+        """What the copy itself holds, without the journal; None when missing, damaged or out of reach (see `up`)."""
+        try:
+            return _head(account, await self._connection.call("HMGET", key_of_account(account), "v", "s", "h"))
+        except StateDownError:
+            return None
+
+    async def close(self) -> None:
+        """Let go of Redis, and end the journal reads that nobody waits for any more."""
+        for read in list(self._reads.values()):
+            read.cancel()
+        await self._connection.close()
+
+    async def _missed(self, account: AccountId, cause: MissCause) -> Head | None:
+        """Read the journal, once for all who miss the same account meanwhile."""
+        self._metrics.state_miss(cause)
+        read = self._reads.get(account)
+        if read is None:
+            read = self._reads[account] = asyncio.ensure_future(self._read(account))
+            read.add_done_callback(partial(self._was_read, account))
+        return await asyncio.shield(read)  # one who gives up must not take it from the others
+
+    async def _read(self, account: AccountId) -> Head | None:
+        return await self._from_journal(account)
+
+    def _was_read(self, account: AccountId, read: asyncio.Task[Head | None]) -> None:
+        """Store what was found. The read stays shared until Redis has it: replies come in order, so whoever asked
+        Redis too early to see it has been told "missing" by then."""
+
+        def done() -> None:
+            if self._reads.get(account) is read:
+                del self._reads[account]
+
+        failed = read.cancelled() or read.exception() is not None  # raised to who waits; asked, or asyncio complains
+        head = None if failed else read.result()
+        if head is not None and self.up:
+            self._store(head, done)
+        else:
+            done()
+
+    def _store(self, head: Head, done: Callable[[], None] | None = None) -> None:
+        account = head.account
+        words = (b"1", key_of_account(account.id), account.seq, _encode(account), head.hash.hex())
+        # No closure that resends itself: it would be a cycle, and keep the state until the next garbage collection.
+        self._connection.send(b"EVALSHA", STORE_FORWARD_SHA, *words, on_reply=partial(self._stored, words, done))
+
+    def _stored(self, words: tuple[Word, ...], done: Callable[[], None] | None, reply: Reply | StateDownError) -> None:
+        if reply.__class__ is int:
+            self._store_failing = False
+        elif isinstance(reply, hiredis.ReplyError) and str(reply).startswith("NOSCRIPT"):
+            again = partial(self._stored, words, done)
+            self._connection.send(b"EVAL", STORE_FORWARD, *words, on_reply=again)  # EVAL keeps the script as well
+            return
+        else:
+            self._store_failed(reply)
+        if done is not None:
+            done()
+
+    def _store_failed(self, reply: Reply | StateDownError) -> None:
+        """Count it; log the first of a row, not one per message."""
+        self._metrics.state_store_failed()
+        if not self._store_failing:
+            log.warning("redis does not take states", cause=_code(reply))
+        self._store_failing = True
+
+    def _forget(self, account: AccountId) -> None:
+        self._connection.send("DEL", key_of_account(account), on_reply=_whatever)
+
+    async def _sequence(self, account: AccountId) -> int | None:
+        """The copy's sequence number; None when there is none to be had. Garbage is above every number."""
+        try:
+            reply = await self._connection.call("HGET", key_of_account(account), "v")
+        except StateDownError:
+            return None
+        if reply is None:
+            return None
+        return int(reply) if isinstance(reply, bytes) and reply.isdigit() else _ABOVE_ALL
+
+
+_NOTHING = [None, None, None]
+_ABOVE_ALL = 2**63
+
+
+def _whatever(_reply: Reply | StateDownError) -> None:
+    """A key that could not be deleted is still damaged at the next load, and deleted then."""
+
+
+def _code(reply: Reply) -> str:
+    """The first word of an error: what follows may quote our command."""
+    return str(reply).split(" ")[0] if isinstance(reply, hiredis.ReplyError) else type(reply).__name__
+
+
+def _head(account: AccountId, reply: Reply) -> Head | None:
+    """A reply as a head; None when it is not the whole and right state of this account."""
+    if type(reply) is not list:  # an error: the key is of another type
+        return None
+    try:
+        seq, state, digest = reply
+        found = _decode(state)
+        head = Head(found, bytes.fromhex(digest.decode()))
+        right = found.id == account and found.seq == int(seq) and len(head.hash) == 32
+    except (msgspec.DecodeError, ValueError, TypeError, AttributeError, RecursionError):
+        return None  # TypeError, AttributeError: a field is missing (None); RecursionError: JSON of brackets
+    return head if right else None

@@ -1,0 +1,94 @@
+"""Who may do what: the table of `roles`, seen from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from litestar import Litestar
+from litestar.routes import HTTPRoute
+
+from authsvc.config import Token as ConfiguredToken
+from authsvc.control.roles import ALLOWED, Action, Role, Token, token_hash, tokens_by_hash
+
+Api = Callable[..., Awaitable[Any]]
+
+CALLS = [
+    ("POST", "/v1/accounts", {"product": "prepaid-bps"}, Action.OPEN_ACCOUNT),
+    ("GET", "/v1/accounts/none", None, Action.READ),
+    ("POST", "/v1/accounts/none/loads", {"amount": 1, "reference": "r"}, Action.LOAD),
+    ("GET", "/v1/accounts/none/journal", None, Action.READ),
+    ("POST", "/v1/accounts/none/cards", {"pin": "1234"}, Action.ISSUE_CARD),
+    ("GET", "/v1/cards/none", None, Action.READ),
+    ("POST", "/v1/cards/none/activate", None, Action.ACTIVATE),
+    ("POST", "/v1/cards/none/block", {"kind": "lost", "by": "holder"}, Action.BLOCK),
+    ("POST", "/v1/cards/none/unblock", None, Action.UNBLOCK),
+    ("POST", "/v1/cards/none/unblock-pin", None, Action.UNBLOCK_PIN),
+    ("PUT", "/v1/cards/none/limits", {"cash": 0}, Action.SET_LIMITS),
+    ("PUT", "/v1/cards/none/contactless", {"enabled": True}, Action.SET_CONTACTLESS),
+    ("PUT", "/v1/cards/none/pin", {"pin": "1234"}, Action.SET_PIN),
+    ("GET", "/v1/decisions?rrn=1", None, Action.READ),
+    ("POST", "/v1/clock", {"advance_seconds": 0}, Action.MOVE_CLOCK),
+]
+
+FORBIDDEN = {
+    Role.OPERATOR: set(),
+    Role.BRANCH: {Action.MOVE_CLOCK},
+    Role.HOTLINE: {Action.MOVE_CLOCK, Action.OPEN_ACCOUNT, Action.LOAD, Action.ISSUE_CARD},
+    Role.PORTAL: {Action.MOVE_CLOCK, Action.OPEN_ACCOUNT, Action.LOAD, Action.ISSUE_CARD, Action.UNBLOCK_PIN},
+    Role.AUDITOR: set(Action) - {Action.READ},
+}
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_each_role_may_do_what_the_table_says(api: Api, role: Role) -> None:
+    """A role too weak gets 403, before anything is looked up; any other answer means that it was let through."""
+    got = {action for method, path, body, action in CALLS if (await api(method, path, body, role=role)).status == 403}
+    assert got == FORBIDDEN[role]
+    assert set(Action) - ALLOWED[role] == FORBIDDEN[role]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "_action"), CALLS)
+@pytest.mark.parametrize("role", [None, "nobody"])
+async def test_no_token_no_answer(
+    api: Api, method: str, path: str, body: object, _action: Action, role: str | None
+) -> None:
+    """Without a known token every call is 401, whatever else is wrong with it."""
+    answer = await api(method, path, body, role=role)
+    assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
+
+
+@pytest.mark.parametrize(
+    "header", ["", "Bearer", "Bearer ", "Basic dGVzdDp0ZXN0", "test-operator", "Bearer test-operatorx"]
+)
+async def test_what_is_no_bearer_token(api: Api, header: str) -> None:
+    """Only `Bearer` and the very token count."""
+    response = await api._client.get("/v1/decisions?rrn=1", headers={"authorization": header})
+    assert response.status_code == 401
+
+
+async def test_a_portal_blocks_for_its_user_not_for_the_bank(api: Api) -> None:
+    """A portal may block on behalf of holder and user; a block by the bank is the bank's own (403)."""
+    card = await api.card(await api.account())
+    for by, status in [("bank", 403), ("user", 200), ("holder", 200)]:
+        body = {"kind": "temporary", "by": by}
+        assert (await api("POST", f"/v1/cards/{card}/block", body, role="portal")).status == status
+
+
+def test_every_call_under_v1_is_in_this_table(app_with: Callable[[Any], Litestar], clock: Any) -> None:
+    """A call that is added without a right of its own, or without a row above, fails here."""
+    handlers = {
+        (method, handler.opt.get("action"))
+        for route in app_with(clock).routes
+        if isinstance(route, HTTPRoute) and route.path.startswith("/v1")
+        for method, (handler, _) in route.route_handler_map.items()
+        if method != "OPTIONS"
+    }
+    assert handlers == {(method, action) for method, _, _, action in CALLS}
+
+
+def test_tokens_of_the_settings() -> None:
+    """The settings name tokens; the guard wants them by the hash of their text."""
+    configured = {"demo-operator": ConfiguredToken(role="operator", sha256=token_hash("demo-operator"))}
+    assert tokens_by_hash(configured) == {token_hash("demo-operator"): Token("demo-operator", Role.OPERATOR)}

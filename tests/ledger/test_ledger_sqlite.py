@@ -1,0 +1,208 @@
+"""What only the SQLite ledger can show: the file, the lock, the thread, and the ways it can break."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import apsw
+import pytest
+from ledger_story import approve, end, load, opened, queue, refuse, take, unborn
+
+from authsvc.errors import ConfigError, LedgerDownError, StaleAccountError
+from authsvc.ledger.journal import CommitUnknownError
+from authsvc.ledger.reconcile import reconcile
+from authsvc.ledger.sqlite import SqliteLedger
+from authsvc.ledger.sqlite_reader import open_reader
+from authsvc.rules.evolve import evolve
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "ledger.db"
+
+
+async def test_the_future_never_comes_before_the_commit(path: Path) -> None:
+    """At the moment a future resolves, another connection sees the decision."""
+    seen: list[object] = []
+    async with opened(path) as ledger:
+        other = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        query = "SELECT count(*) FROM journal WHERE account = 'acc' AND seq = ?"
+        head = unborn("acc")
+        for seq in range(1, 101):
+            head, durable = queue(ledger, head, load(head))
+            durable.add_done_callback(lambda _, seq=seq: seen.append(other.execute(query, (seq,)).get))
+            if seq % 7 == 0:
+                await durable
+        await durable
+        await asyncio.sleep(0)
+        other.close()
+    assert seen == [1] * 100
+
+
+async def test_every_commit_is_synced(path: Path) -> None:
+    """The writing connection syncs the WAL in every commit (law 5), and nobody but us may read the files."""
+    async with opened(path) as ledger:
+        assert ledger._connection.pragma("journal_mode") == "wal"
+        assert ledger._connection.pragma("synchronous") == 2
+        await take(ledger, unborn("acc"), load(unborn("acc")))
+        modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+    assert modes == dict.fromkeys(("ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.lock"), 0o600)
+
+
+async def test_what_queued_during_a_commit_is_the_next_batch(path: Path) -> None:
+    """Appends of one turn of the loop share a commit, and `on_commit` hears of each."""
+    batches: list[int] = []
+    ledger = SqliteLedger(path, on_commit=lambda rows, seconds: batches.append(rows if seconds > 0 else -1))
+    await ledger.open()
+    heads = [unborn(f"acc{number}") for number in range(50)]
+    await asyncio.gather(*(take(ledger, head, load(head)) for head in heads))
+    await ledger.close()
+    assert batches == [50]
+
+
+async def test_closing_makes_durable_what_was_queued(path: Path) -> None:
+    """Close waits for the queue, and after it nothing is taken."""
+    async with opened(path) as ledger:
+        head, durable = queue(ledger, unborn("acc"), load(unborn("acc")))
+    await durable
+    _, refused = queue(ledger, head, load(head))
+    with pytest.raises(LedgerDownError):
+        await refused
+    with pytest.raises(LedgerDownError):
+        await ledger.head("acc")
+    async with opened(path) as ledger:
+        assert await ledger.head("acc") == head
+
+
+async def test_one_engine_for_a_data_dir(path: Path) -> None:
+    """A second engine on the same directory stops at the start and says why; after the first has gone it may."""
+    async with opened(path):
+        with pytest.raises(ConfigError, match="another engine uses this data_dir"):
+            await SqliteLedger(path).open()
+    async with opened(path):
+        pass
+
+
+async def test_a_newer_schema_is_not_touched(path: Path) -> None:
+    """A file that a newer version wrote stops the start."""
+    async with opened(path):
+        pass
+    with apsw.Connection(str(path)) as connection:
+        connection.pragma("user_version", 2)
+    with pytest.raises(ConfigError, match="newer authsvc"):
+        await SqliteLedger(path).open()
+    with pytest.raises(ConfigError, match="schema 2"):
+        open_reader(path)
+
+
+async def test_a_file_that_is_no_ledger_stops_the_start(path: Path) -> None:
+    """Garbage in place of the file, or no file for a reader: ConfigError with its name."""
+    with pytest.raises(ConfigError, match=r"ledger\.db"):
+        open_reader(path)
+    path.parent.mkdir()
+    path.write_bytes(b"no database" * 1000)
+    for _ in range(2):  # the lock was let go after the first try
+        with pytest.raises(ConfigError, match="not a database"):
+            await SqliteLedger(path).open()
+
+
+async def test_a_foreign_writer_is_noticed(path: Path) -> None:
+    """A decision that came into the file by another hand makes ours stale, in a batch with others that are not."""
+    async with opened(path) as ledger:
+        base = await take(ledger, unborn("acc"), load(unborn("acc")))
+        with apsw.Connection(str(path)) as foreign:
+            foreign.execute("UPDATE head SET seq = 2, hash = zeroblob(32) WHERE account = 'acc'")
+        _, lost = queue(ledger, base, load(base))
+        _, won = queue(ledger, unborn("other"), load(unborn("other")))
+        await won
+        with pytest.raises(StaleAccountError):
+            await lost
+        assert ledger.healthy
+
+
+async def test_disk_full_stops_everything(path: Path) -> None:
+    """When the disk is full, the batch is not answered, nothing more is taken, and what was acknowledged stays."""
+    failures: list[BaseException] = []
+    ledger = SqliteLedger(path, on_failure=failures.append)
+    await ledger.open()
+    head = unborn("acc")
+    full = ledger._connection.pragma("page_count") + 8
+    ledger._connection.pragma("max_page_count", full)
+    while ledger.healthy:
+        newest, durable = queue(ledger, head, approve(head, f"{head.account.seq:06}"))
+        (problem,) = await asyncio.gather(durable, return_exceptions=True)
+        head = head if problem else newest
+    assert isinstance(problem, LedgerDownError)
+    assert head.account.seq > 3
+    assert [type(error) for error in failures] == [apsw.FullError]
+    _, refused = queue(ledger, head, load(head))
+    with pytest.raises(LedgerDownError):
+        await refused
+    assert await ledger.head("acc") == head
+    await ledger.close()
+    async with opened(path) as again:
+        assert await again.head("acc") == head
+        await take(again, head, load(head))
+
+
+async def test_a_failed_commit_is_unknown(path: Path) -> None:
+    """When COMMIT itself fails, what was in it is unknown, what waited is not taken, and the process stops."""
+    failures: list[BaseException] = []
+    ledger = SqliteLedger(path, on_failure=failures.append)
+    await ledger.open()
+    base = await take(ledger, unborn("acc"), load(unborn("acc")))
+    behind: list[asyncio.Future[None]] = []
+    loop = asyncio.get_running_loop()
+
+    def fail_the_commit() -> bool:
+        """SQLite asks this hook in the writer thread; one more decision queues meanwhile."""
+        loop.call_soon_threadsafe(lambda: behind.append(queue(ledger, unborn("other"), load(unborn("other")))[1]))
+        return True
+
+    ledger._connection.set_commit_hook(fail_the_commit)
+    _, unknown = queue(ledger, base, load(base))
+    with pytest.raises(CommitUnknownError):
+        await unknown
+    with pytest.raises(LedgerDownError):
+        await behind[0]
+    assert [type(error) for error in failures] == [CommitUnknownError]
+    assert not ledger.healthy
+    await ledger.close()
+
+
+async def test_a_hold_that_is_not_open_stops_everything(path: Path) -> None:
+    """Head right and hold wrong means a damaged table: no answer, no retry, stop."""
+    async with opened(path) as ledger:
+        head = await take(ledger, unborn("acc"), approve(unborn("acc"), "000001"))
+        with apsw.Connection(str(path)) as foreign:
+            foreign.execute("DELETE FROM holds")
+        with pytest.raises(LedgerDownError, match="not open"):
+            await take(ledger, head, end(head, "000001"))
+        assert not ledger.healthy
+
+
+@pytest.mark.parametrize("acknowledged", [1, 40, 200])
+async def test_a_killed_engine_forgets_nothing_it_acknowledged(path: Path, acknowledged: int) -> None:
+    """SIGKILL in mid-load: the lock is free at once, every acknowledged decision is there, and all tables agree."""
+    victim = Path(__file__).with_name("ledger_victim.py")
+    process = subprocess.Popen([sys.executable, str(victim), str(path)], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(acknowledged)]
+    process.kill()
+    lines += process.stdout.readlines()
+    process.wait()
+    process.stdout.close()
+    said = {name: int(seq) for name, seq in (line.decode().split() for line in lines)}
+
+    reader = open_reader(path)
+    assert list(reconcile(reader, evolve)) == []
+    reader.close()
+    async with opened(path) as ledger:
+        for name, seq in said.items():
+            head = await ledger.head(name)
+            assert head is not None
+            assert head.account.seq >= seq
+            await take(ledger, head, refuse(head, "999999"))

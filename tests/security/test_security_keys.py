@@ -1,0 +1,106 @@
+"""The key file: what is read, what stops the start, and that no key byte ever shows."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import traceback
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from authsvc.errors import ConfigError
+from authsvc.security.keys import DES_KEYS, LONG_KEYS, Keys, Secret, load_keys
+
+DEMO = Path(__file__).parents[2] / "config" / "keys" / "demo.toml"
+CANARY = "C4C4C4C4C4C4C4C42020202020202020"  # a double-length key of odd parity that no file of ours holds
+
+
+def key_file(folder: Path, changes: dict[str, str | None]) -> Path:
+    """The demo file with some lines replaced (a TOML value) or left out (None)."""
+    values: dict[str, str] = {}
+    for line in DEMO.read_text("utf-8").splitlines():
+        name, equals, rest = line.partition(" = ")
+        if equals and not line.startswith("#"):
+            values[name] = rest.split("#")[0].strip()
+    merged = {**values, **changes}
+    path = folder / "keys.toml"
+    path.write_text("\n".join(f"{name} = {value}" for name, value in merged.items() if value is not None), "utf-8")
+    return path
+
+
+def test_the_demo_file_holds_the_keys_of_the_contract() -> None:
+    """The demo keys are those that wire.md section 3 promises to simulators."""
+    keys = load_keys(DEMO)
+    common = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
+    assert [keys.zone_pin.reveal(), keys.pvv.reveal(), keys.cvv.reveal(), keys.mac.reveal()] == [common] * 4
+    assert keys.issuer_master.reveal() == bytes.fromhex("2315208C9110AD402315208C9110AD40")
+    assert (keys.pvv_index, keys.cvv2_expiry) == ("1", "YYMM")
+    assert len({keys.vault_hash.reveal(), keys.vault_seal.reveal(), keys.decision.reveal()}) == 3
+
+
+@pytest.mark.parametrize("name", [*DES_KEYS, *LONG_KEYS, "pvv_index", "cvv2_expiry"])
+def test_an_absent_key_stops_the_start_and_is_named(name: str, tmp_path: Path) -> None:
+    """Every key of the file is needed; the one that is not there is named."""
+    with pytest.raises(ConfigError, match=rf"keys\.toml: {name} is missing"):
+        load_keys(key_file(tmp_path, {name: None}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "then"),
+    [
+        ("zone_pin", f'"{CANARY[:16]}"', "zone_pin must be 16 bytes long, it has 8"),
+        ("mac", f'"{CANARY}{CANARY}"', "mac must be 16 bytes long, it has 32"),
+        ("pvv", f'"{CANARY[:-2]}21"', "pvv must have odd parity in every byte"),
+        ("cvv", f'"{CANARY[:-2]}XY"', "cvv must be hexadecimal"),
+        ("cvv", f'"{CANARY[:-1]}"', "cvv must be hexadecimal"),
+        ("issuer_master", "12345678", "issuer_master must be a string"),
+        ("vault_hash", f'"{CANARY}"', "vault_hash must be 32 bytes long, it has 16"),
+        ("vault_seal", f'["{CANARY}"]', "vault_seal must be a string"),
+        ("decision", '""', "decision must be 32 bytes long, it has 0"),
+        ("pvv_index", '"12"', "pvv_index must be one of 0, 1"),
+        ("cvv2_expiry", '"MMYYYY"', "cvv2_expiry must be one of YYMM, MMYY"),
+        ("zone_pn", f'"{CANARY}"', "zone_pn is no key of a key file"),
+        ("mac", f'"{CANARY}', "not a TOML file in UTF-8"),
+        ("mac", f"{CANARY}", "not a TOML file in UTF-8"),
+    ],
+)
+def test_a_wrong_key_stops_the_start_without_its_value(name: str, value: str, then: str, tmp_path: Path) -> None:
+    """A wrong file is refused with the name of the key; neither message nor traceback holds a part of its value."""
+    with pytest.raises(ConfigError) as caught:
+        load_keys(key_file(tmp_path, {name: value}))
+    assert then in str(caught.value)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert CANARY[:12] not in shown.replace(str(tmp_path), "")
+
+
+def test_a_file_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml: No such file"):
+        load_keys(tmp_path / "none.toml")
+
+
+def test_no_way_of_showing_the_keys_shows_a_key(tmp_path: Path) -> None:
+    """repr, str, format, a containing structure: all say only that there are keys."""
+    keys = load_keys(key_file(tmp_path, dict.fromkeys(DES_KEYS, f'"{CANARY}"')))
+    secret = keys.zone_pin
+    shown = f"{keys} {keys!r} {secret} {secret!r} {[keys]} {msgspec.structs.asdict(keys)} {vars(Keys).keys()}"
+    assert CANARY.lower() not in shown.lower()
+    assert repr(bytes.fromhex(CANARY))[2:-1] not in shown
+
+
+@pytest.mark.parametrize("send", [pickle.dumps, copy.copy, copy.deepcopy, msgspec.json.encode, json.dumps])
+@pytest.mark.parametrize("which", ["keys", "secret"])
+def test_no_way_of_sending_the_keys_takes_them(which: str, send: object) -> None:
+    """Pickling, copying a secret and encoding are refused, without a key in the refusal."""
+    assert callable(send)
+    secret = Secret(bytes.fromhex(CANARY))
+    demo = load_keys(DEMO)
+    if which == "keys" and send is copy.copy:
+        assert repr(send(demo)) == "<keys>"  # a shallow copy shares the secrets and copies none
+        return
+    with pytest.raises(TypeError) as caught:
+        send(demo if which == "keys" else secret)
+    assert CANARY not in str(caught.value).upper()
+    assert "0123456789ABCDEF" not in str(caught.value).upper()

@@ -1,0 +1,317 @@
+"""The copy is read first, written forward only, and no fault of Redis reaches a caller."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+import redis
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+
+from authsvc.errors import LedgerDownError
+from authsvc.metrics import Metrics
+from authsvc.model import Account, AccountId, Head, Minor
+from authsvc.state.connection import RedisConnection
+from authsvc.state.copy import STORE_FORWARD_SHA, RedisState, key_of_account
+from authsvc.state.embedded import EmbeddedValkey
+
+ANNA = AccountId("anna")
+KEY = key_of_account(ANNA)
+
+
+def head(seq: int, account: AccountId = ANNA, fill: int | None = None) -> Head:
+    digest = bytes([(seq if fill is None else fill) % 256]) * 32
+    return Head(Account(account, "prepaid-bps", seq, balance=Minor(100 * seq)), digest)
+
+
+class Journal:
+    """Head rows in memory, read as slowly as a disk; counts how often each was read."""
+
+    def __init__(self) -> None:
+        self.heads: dict[AccountId, Head] = {}
+        self.reads: Counter[AccountId] = Counter()
+        self.down = False
+
+    async def __call__(self, account: AccountId) -> Head | None:
+        self.reads[account] += 1
+        await asyncio.sleep(0.005)
+        if self.down:
+            raise LedgerDownError("disk")
+        return self.heads.get(account)
+
+
+@pytest.fixture
+def journal() -> Journal:
+    return Journal()
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+async def state(
+    connection: RedisConnection, journal: Journal, registry: CollectorRegistry
+) -> AsyncIterator[RedisState]:
+    copy = RedisState(connection, journal, Metrics(registry))
+    yield copy
+    await copy.close()
+
+
+def misses(registry: CollectorRegistry, cause: str) -> float:
+    return registry.get_sample_value("authsvc_state_misses_total", {"cause": cause}) or 0
+
+
+async def test_what_was_stored_is_loaded(state: RedisState, journal: Journal, admin: redis.Redis) -> None:
+    """A stored state is loaded without the journal, and an operator can read it."""
+    state.store(head(7))
+    assert await state.load(ANNA) == await state.peek(ANNA) == head(7)
+    assert not journal.reads
+    assert admin.hget("acct:{anna}", "v") == "7"
+    assert msgspec.json.decode(str(admin.hget("acct:{anna}", "s")), type=Account) == head(7).account
+
+
+async def test_a_missing_account_comes_from_the_journal_once(
+    state: RedisState, journal: Journal, registry: CollectorRegistry
+) -> None:
+    """A miss is counted, answered by the journal, and put into Redis for the next one."""
+    journal.heads[ANNA] = head(3)
+    assert await state.peek(ANNA) is None
+    assert await state.load(ANNA) == head(3)
+    assert await state.load(ANNA) == await state.peek(ANNA) == head(3)
+    assert journal.reads[ANNA] == 1
+    assert misses(registry, "missing") == 1
+
+
+async def test_nobody_knows_the_account(state: RedisState) -> None:
+    """An account neither Redis nor the journal has is None."""
+    assert await state.load(ANNA) is None
+    assert await state.rebuild(ANNA) is None
+
+
+@pytest.mark.parametrize("accounts", [1, 10])
+async def test_a_thousand_misses_are_one_read_each(state: RedisState, journal: Journal, accounts: int) -> None:
+    """A thousand loads at once read the journal once per missing account."""
+    names = [AccountId(f"a{n % accounts}") for n in range(1000)]
+    journal.heads = {name: head(n, name) for n, name in enumerate(dict.fromkeys(names))}
+    assert await asyncio.gather(*map(state.load, names)) == [journal.heads[name] for name in names]
+    assert journal.reads == dict.fromkeys(names, 1)
+
+
+async def test_who_gives_up_does_not_take_it_from_the_others(state: RedisState, journal: Journal) -> None:
+    """The first of those who wait for a journal read is cancelled; the others get their answer."""
+    journal.heads[ANNA] = head(3)
+    first, second = asyncio.create_task(state.load(ANNA)), asyncio.create_task(state.load(ANNA))
+    while not journal.reads:
+        await asyncio.sleep(0.001)
+    first.cancel()
+    assert await second == head(3)
+
+
+async def test_the_journal_being_down_is_the_callers_business(state: RedisState, journal: Journal) -> None:
+    """LedgerDownError passes through, to all who wait, and is not remembered."""
+    journal.down = True
+    results = await asyncio.gather(*(state.load(ANNA) for _ in range(3)), return_exceptions=True)
+    assert {type(result) for result in results} == {LedgerDownError}
+    journal.down, journal.heads[ANNA] = False, head(1)
+    assert await state.load(ANNA) == head(1)
+
+
+@pytest.fixture(scope="module")
+def valkey_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A Valkey that outlives the event loops of the examples."""
+    folder = tmp_path_factory.mktemp("valkey")
+    with asyncio.Runner() as runner:
+        server = EmbeddedValkey(folder)
+        runner.run(server.start())
+        yield folder
+        runner.run(server.stop())
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(1, 10**12), min_size=1, max_size=30))
+def test_stores_in_any_order_end_at_the_newest(valkey_folder: Path, seqs: list[int]) -> None:
+    """An older state never overwrites a newer one."""
+
+    async def run() -> Head | None:
+        connection = RedisConnection(f"unix://{valkey_folder}/valkey/valkey.sock")
+        await connection.start()
+        state = RedisState(connection, Journal(), Metrics(CollectorRegistry()))
+        await connection.call("FLUSHALL")
+        for seq in seqs:
+            state.store(head(seq))
+        found = await state.peek(ANNA)
+        await state.close()
+        return found
+
+    assert asyncio.run(run()) == head(max(seqs))
+
+
+@pytest.mark.parametrize("command", [("FLUSHALL",), ("SCRIPT", "FLUSH"), ("DEL", KEY)])
+async def test_emptied_under_load(
+    state: RedisState, journal: Journal, admin: redis.Redis, command: tuple[str, ...]
+) -> None:
+    """Keys and scripts vanish again and again while loads and stores run: every load is answered, none is ever wrong,
+    and the newest state ends up in Redis."""
+    journal.heads[ANNA] = head(1)
+    for seq in range(2, 300):
+        found = await state.load(ANNA)
+        assert found == journal.heads[ANNA]
+        journal.heads[ANNA] = head(seq)
+        state.store(head(seq))
+        await state.peek(ANNA)  # the store has been answered; a script that was gone has been sent anew
+        if seq % 10 == 0:
+            admin.execute_command(*command)
+            if command[0] != "SCRIPT":
+                assert await state.load(ANNA) == head(seq)
+    await state.peek(ANNA)
+    assert await state.peek(ANNA) == head(299)
+
+
+async def test_a_vanished_script_is_sent_anew(
+    state: RedisState, admin: redis.Redis, registry: CollectorRegistry
+) -> None:
+    """SCRIPT FLUSH costs no store: many under way at once are all taken."""
+    admin.script_flush()
+    names = [AccountId(f"a{n}") for n in range(200)]
+    for name in names:
+        state.store(head(5, name))
+    await state.peek(ANNA)
+    assert await asyncio.gather(*map(state.peek, names)) == [head(5, name) for name in names]
+    assert admin.script_exists(STORE_FORWARD_SHA.decode()) == [True]
+    assert registry.get_sample_value("authsvc_state_store_failures_total") == 0
+
+
+GOOD = {"v": "3", "s": msgspec.json.encode(head(3).account).decode(), "h": "03" * 32}
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        {"v": "x"}, {"v": "99999999999999999999"}, {"v": "-1"}, {"v": ""}, {"v": "inf"},
+        {"s": ""}, {"s": "{"}, {"s": "{}"}, {"s": "[]"}, {"s": '{"id":"anna","x":' + "[" * 100_000}, {"s": "\udcff"},
+        {"s": msgspec.json.encode(head(3, AccountId("bert")).account).decode()},
+        {"s": msgspec.json.encode(head(2).account).decode()},
+        {"h": ""}, {"h": "zz" * 32}, {"h": "03" * 31}, {"h": "\udcff"},
+        {"v": None}, {"s": None}, {"h": None},
+    ],
+    ids=lambda garbage: str(garbage)[:40],
+)  # fmt: skip
+async def test_garbage_in_the_key(
+    state: RedisState, journal: Journal, valkey: EmbeddedValkey, garbage: dict[str, str | None]
+) -> None:
+    """A damaged state is never believed: the journal answers, and what it says replaces the damage."""
+    journal.heads[ANNA] = head(3)
+    fields = {name: value for name, value in (GOOD | garbage).items() if value is not None}
+    with redis.Redis(unix_socket_path=str(valkey.socket_path), encoding_errors="surrogateescape") as client:
+        client.hset(KEY, mapping=fields)
+    assert await state.load(ANNA) == head(3)
+    assert await state.load(ANNA) == await state.peek(ANNA) == head(3)
+    assert journal.reads[ANNA] == 1
+
+
+async def test_a_key_of_another_type(state: RedisState, journal: Journal, admin: redis.Redis) -> None:
+    """Where a string stands in place of the hash, stores fail quietly and the next load puts it right."""
+    journal.heads[ANNA] = head(3)
+    admin.set(KEY, "a string")
+    state.store(head(3))
+    assert await state.load(ANNA) == await state.load(ANNA) == head(3)
+    assert journal.reads[ANNA] == 1
+
+
+@pytest.mark.parametrize(
+    ("copied", "in_journal"),
+    [
+        (head(2), head(3)),  # behind: a store was lost
+        (head(9), head(3)),  # ahead: the journal was restored from a backup
+        (head(3, fill=77), head(3)),  # the same number on another history
+        (None, head(3)),
+        (head(9), None),
+    ],
+)
+async def test_rebuild_believes_the_journal(
+    state: RedisState, journal: Journal, copied: Head | None, in_journal: Head | None
+) -> None:
+    """After losing the race, the journal's head is what counts, and what the copy says from then on."""
+    if copied is not None:
+        state.store(copied)
+    if in_journal is not None:
+        journal.heads[ANNA] = in_journal
+    assert await state.rebuild(ANNA) == in_journal
+    assert await state.peek(ANNA) == in_journal
+
+
+async def test_rebuild_reads_the_journal_anew(state: RedisState, journal: Journal) -> None:
+    """A rebuild never takes part in a read that began before it."""
+    journal.heads[ANNA] = head(1)
+    load = asyncio.create_task(state.load(ANNA))
+    while not journal.reads:
+        await asyncio.sleep(0.001)
+    await state.rebuild(ANNA)
+    await load
+    assert journal.reads[ANNA] == 2
+
+
+async def test_killed_while_loads_are_running(
+    state: RedisState, journal: Journal, valkey: EmbeddedValkey, registry: CollectorRegistry
+) -> None:
+    """SIGKILL of Valkey among loads and stores: no error, every load is answered; when it is back, so is the copy."""
+    names = [AccountId(f"a{n}") for n in range(50)]
+    journal.heads = {name: head(1, name) for name in names}
+    answered = 0
+
+    async def keep_loading(name: AccountId) -> None:
+        nonlocal answered
+        for _ in range(40):
+            assert await state.load(name) == journal.heads[name]
+            state.store(journal.heads[name])
+            answered += 1
+
+    running = asyncio.gather(*map(keep_loading, names))
+    while answered < 500:
+        await asyncio.sleep(0)
+    assert valkey.pid is not None
+    os.kill(valkey.pid, signal.SIGKILL)
+    await running
+    assert answered == 2000
+    assert misses(registry, "down") > 0
+    async with asyncio.timeout(5):
+        while not state.up:
+            await asyncio.sleep(0.01)
+    assert await state.load(names[0]) == await state.peek(names[0]) == head(1, names[0])
+
+
+async def test_a_stalled_redis_is_not_waited_for(
+    state: RedisState, journal: Journal, admin: redis.Redis, registry: CollectorRegistry
+) -> None:
+    """While Redis stalls, loads are answered by the journal and stores are dropped, long before it wakes."""
+    journal.heads[ANNA] = head(3)
+    state.store(head(3))
+    await state.peek(ANNA)
+    admin.client_pause(3000, all=True)
+    async with asyncio.timeout(1):
+        assert await asyncio.gather(*(state.load(ANNA) for _ in range(100))) == [head(3)] * 100
+        state.store(head(4))
+        assert await state.peek(ANNA) is None
+    assert not state.up
+    assert misses(registry, "down") == 100
+
+
+async def test_without_redis_from_the_start(journal: Journal, tmp_path: Path) -> None:
+    """The engine needs no Redis to know its accounts."""
+    connection = RedisConnection(f"unix://{tmp_path}/none.sock")
+    await connection.start()
+    state = RedisState(connection, journal, Metrics(CollectorRegistry()))
+    journal.heads[ANNA] = head(3)
+    state.store(head(3))
+    assert await state.load(ANNA) == await state.rebuild(ANNA) == head(3)
+    await state.close()
