@@ -2,17 +2,45 @@
 .PHONY: help setup run demo test check bench load clean lock
 VENV := .venv
 PY := $(VENV)/bin/python
+CONFIG ?= config/demo.toml
 
 help:   ## list these targets
-	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/' | expand -t 10
+	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*##/:/' | awk -F: '{ printf "  make %-8s %s\n", $$1, $$2 }'
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	python3 -m venv $(VENV)
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	touch $@
+	@touch $@
 
 setup: $(VENV)/.installed  ## create .venv from the hash-locked list
 
-lock:   ## write requirements.lock anew from pyproject.toml
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra dev --output-file requirements.lock pyproject.toml
+run: setup   ## start everything (Valkey, SQLite, engine, control API) with demo cards; Ctrl-C stops it
+	@exec $(VENV)/bin/authsvc serve --config $(CONFIG) $(SET)
+
+demo: setup   ## play a story against the running engine and explain each answer
+	@$(PY) -m loadtest.story
+
+test: setup   ## the whole test suite
+	$(VENV)/bin/pytest
+
+check: setup   ## format, lint, types, import contracts, tests: all of it
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/pytest
+
+bench: setup   ## measure every part beside its budget, then the whole system
+	$(VENV)/bin/pytest bench --benchmark-enable --benchmark-only
+	$(PY) -m bench.system
+
+load: setup   ## a one-minute load story against the running engine
+	$(PY) -m loadtest
+
+clean:   ## forget all data under var/
+	rm -rf var
+
+lock:   # write requirements.lock anew from pyproject.toml
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-header --extra dev --output-file requirements.lock pyproject.toml

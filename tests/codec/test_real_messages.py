@@ -44,7 +44,7 @@ def test_it_can_be_described(message: dict[str, Any]) -> None:
 
 
 def test_every_kind_of_origin_is_here() -> None:
-    """pyiso8583's examples, jPOS's own files, iso8583sim; requests, a reversal and network management."""
+    """pyiso8583's examples, jPOS-style messages, iso8583sim; requests, reversals and network management."""
     makers = {name.split("-")[0] for name, _ in MESSAGES}
     assert {"pyiso8583", "jpos", "iso8583sim"} <= makers
     assert {"0100", "0200", "0400", "0800", "0810"} <= {message["fields"]["t"] for _, message in MESSAGES}

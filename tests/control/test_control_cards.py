@@ -32,8 +32,8 @@ async def test_a_card_after_a_day_and_the_next(api: Api, pay: Pay) -> None:
     """What is used counts for its Warsaw day; internet is never more than what cashless leaves."""
     account = await api.account("prepaid-sgb", load=10_000_00)
     card = await api.card(account)
-    pay(account, card, 100_00)
-    pay(account, card, 10_00, pin=Pin.WRONG)
+    await pay(account, card, 100_00)
+    await pay(account, card, 10_00, pin=Pin.WRONG)
     view = (await api("GET", f"/v1/cards/{card}")).body
     assert (view["used_today"]["cashless"], view["used_today"]["cashless_count"]) == (100_00, 1)
     left = view["remaining_today"]
@@ -54,7 +54,7 @@ async def test_what_is_shown_is_what_the_next_message_meets(api: Api, pay: Pay) 
     """A clock moved back moves no account back: it is read as of its last decision, as it would be decided on."""
     account = await api.account("prepaid-bps", load=10_000_00)
     card = await api.card(account)
-    pay(account, card, 100_00)
+    await pay(account, card, 100_00)
     await api("POST", "/v1/clock", {"now": "2026-06-14T10:00:00Z"})
     assert (await api("GET", f"/v1/cards/{card}")).body["used_today"]["cashless"] == 100_00
 
@@ -123,10 +123,10 @@ async def test_contactless(api: Api, pay: Pay) -> None:
     """Contactless is switched off and on; off, the very next tap meets it."""
     account = await api.account("prepaid-bps", load=100_00)
     card = await api.card(account)
-    pay(account, card)
+    await pay(account, card)
     answer = await api("PUT", f"/v1/cards/{card}/contactless", {"enabled": False})
     assert (answer.status, answer.body["contactless"]["enabled"]) == (200, False)
-    assert pay(account, card, entry=Entry.CONTACTLESS_CHIP, pin=Pin.ABSENT).outcome.reason == "CHANNEL_OFF"
+    assert (await pay(account, card, entry=Entry.CONTACTLESS_CHIP, pin=Pin.ABSENT)).outcome.reason == "CHANNEL_OFF"
 
 
 async def test_a_new_pin(api: Api, engine: Any) -> None:
@@ -145,7 +145,7 @@ async def test_pin_block_is_ended_by_the_hotline(api: Api, pay: Pay) -> None:
         account = await api.account(product, load=100_00)
         card = await api.card(account)
         for _ in range(3):
-            pay(account, card, pin=Pin.WRONG)
+            await pay(account, card, pin=Pin.WRONG)
         assert (await api("GET", f"/v1/cards/{card}")).body["pin_tries_left"] == 0
         assert (await api("POST", f"/v1/cards/{card}/unblock-pin", role="hotline")).status == status
         assert (await api("GET", f"/v1/cards/{card}")).body["pin_tries_left"] == left

@@ -18,7 +18,7 @@ async def test_an_approval_as_it_is_shown(api: Api, pay: Pay) -> None:
     """An approval shows its answer, its hold and every rule that ran with its paragraph and inputs."""
     account = await api.account("prepaid-bps", load=100_00)
     card = await api.card(account)
-    decision = pay(account, card, 30_00)
+    decision = await pay(account, card, 30_00)
     (line,) = (await api("GET", f"/v1/decisions?rrn={decision.request.origin.rrn}")).body
     assert (line["decision"], line["kind"], line["outcome"], line["amount"]) == (
         decision.id, "authorization", "approved", 30_00,
@@ -39,7 +39,7 @@ async def test_an_approval_as_it_is_shown(api: Api, pay: Pay) -> None:
 async def test_a_refusal_as_it_is_shown(api: Api, pay: Pay) -> None:
     """A refusal shows its reason, the rule, the paragraph and DE39; it holds nothing."""
     account = await api.account("prepaid-bps", load=100_00)
-    decision = pay(account, await api.card(account), 30_00, pin=Pin.WRONG)
+    decision = await pay(account, await api.card(account), 30_00, pin=Pin.WRONG)
     (line,) = (await api("GET", f"/v1/decisions?stan={decision.request.origin.stan}&account={account}")).body
     assert (line["outcome"], line["reason"], line["rule"], line["response_code"]) == (
         "refused",
@@ -77,7 +77,7 @@ async def test_finding(api: Api, pay: Pay, query: str, status: int, found: int |
     """At least one criterion is needed; all that are given must match; finding nothing is no error."""
     for product in ("prepaid-bps", "prepaid-sgb"):
         account = await api.account(product)
-        pay(account, await api.card(account), origin=_origin("000001"))
+        await pay(account, await api.card(account), origin=_origin("000001"))
     answer = await api("GET", f"/v1/decisions{query}")
     assert answer.status == status
     assert found is None or len(answer.body) == found

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from authsvc.codec.pan import luhn_ok
 from authsvc.control.issuing import expiry_after
 from authsvc.ledger.journal import PanTakenError
 from authsvc.model import UnixMs
@@ -63,6 +62,13 @@ async def test_a_taken_pan_is_a_conflict(api: Api) -> None:
     assert PAN not in answer.text
 
 
+async def test_a_refused_card_leaves_its_pan_free(api: Api) -> None:
+    """A card that was refused does not exist, so its PAN leads nowhere and another card may have it."""
+    body = {"pin": "1234", "pan": PAN, "limits": {"cash": 5_000_01}}
+    assert (await api("POST", f"/v1/accounts/{await api.account('prepaid-bps')}/cards", body)).status == 409
+    await api.card(await api.account("prepaid-bps"), pan=PAN)
+
+
 async def test_a_drawn_pan_that_is_taken_is_drawn_again(api: Api, engine: Any) -> None:
     """The caller did not choose the PAN, so it is not the caller's matter that another card has it."""
     account, command, refusals = await api.account(), engine.command, [PanTakenError(), PanTakenError()]
@@ -106,11 +112,10 @@ async def test_no_secret_is_answered(api: Api) -> None:
 
 async def test_what_the_vault_gets(api: Api, engine: Any) -> None:
     """The PAN goes to the vault sealed and under its keyed hash, never as it is."""
-    await api.card(await api.account("prepaid-bps"), pan=PAN)
-    ((pan_hash, entry),) = engine.vault.items()
-    assert luhn_ok(PAN)
-    assert (len(pan_hash), entry.last4) == (32, "0001")
-    assert PAN.encode() not in entry.sealed_pan + pan_hash
+    card = await api.card(await api.account("prepaid-bps"), pan=PAN)
+    entry = await engine.ledger.vault_by_card(card)
+    assert (len(entry.pan_hash), entry.last4) == (32, "0001")
+    assert PAN.encode() not in entry.sealed_pan + entry.pan_hash
 
 
 @pytest.mark.parametrize(
