@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from asyncio import Future
 from time import perf_counter
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
 
 from authsvc.clock import Clock
 from authsvc.errors import LedgerDownError, StaleAccountError
-from authsvc.ledger.journal import Ledger, VaultEntry
+from authsvc.ledger.journal import ZERO_HASH, Ledger, PanTakenError, VaultEntry
 from authsvc.metrics import Metrics
 from authsvc.model import (
     NOTHING_MORE,
@@ -43,7 +43,14 @@ from authsvc.state.copy import RedisState
 
 ATTEMPTS = 5
 """How often one request is decided before it is given up: each lost race means that another decision was taken."""
-NO_HASH = bytes(32)
+
+
+class _Tip(NamedTuple):
+    """The newest decision of an account that is on its way to the disk. `line`: shared by all that stand on each other;
+    when one of them loses, all above it do."""
+
+    head: Head
+    line: object
 
 
 class Decider:
@@ -54,7 +61,7 @@ class Decider:
         self._state = state
         self._ledger = ledger
         self._metrics = metrics
-        self._tips: dict[AccountId, Head] = {}
+        self._tips: dict[AccountId, _Tip] = {}
         self._on_their_way: dict[tuple[AccountId, Key], tuple[Decision, Future[None]]] = {}
         self.now = clock
 
@@ -84,7 +91,7 @@ class Decider:
         decided = perf_counter()
         self._metrics.stage("load", loaded - started)
         self._metrics.stage("decide", decided - loaded)
-        await self._commit(head, decision, after, vault)
+        await self._commit(head, decision, after, None if reason_of(decision) else vault)
         self._metrics.stage("commit", perf_counter() - decided)
         reason = reason_of(decision)
         self._metrics.decided(decision.product, "refused" if reason else "approved", reason)
@@ -92,36 +99,47 @@ class Decider:
 
     async def _commit(self, head: Head, decision: Decision, after: Account, vault: VaultEntry | None) -> None:
         """Nothing is awaited between deciding and taking the place in the queue, so nobody can come in between."""
-        tip, durable = self._ledger.append(head, decision, after, vault)
         account, place = decision.account, (decision.account, decision.key)
-        self._tips[account] = tip
+        below = self._tips.get(account)
+        tip, durable = self._ledger.append(head, decision, after, vault)
+        line = below.line if below is not None and below.head is head else object()
+        self._tips[account] = _Tip(tip, line)
         if decision.key:
             self._on_their_way[place] = (decision, durable)
         try:
             await durable
             self._state.store(tip)
-        except (StaleAccountError, LedgerDownError):
-            self._tips.pop(account, None)  # whatever stands on top of a loser loses too
+        except (StaleAccountError, LedgerDownError, PanTakenError):
+            self._drop(account, line)  # whatever stands on top of a loser loses too
             raise
         finally:
-            if self._tips.get(account) is tip:
+            if (top := self._tips.get(account)) is not None and top.head is tip:
                 del self._tips[account]
             self._on_their_way.pop(place, None)
+
+    def _drop(self, account: AccountId, line: object) -> None:
+        """Forget the tip of this line of decisions; one that was begun anew from the journal stays."""
+        top = self._tips.get(account)
+        if top is not None and top.line is line:
+            del self._tips[account]
 
     async def _known(self, request: Request, key: Key | None, now: UnixMs, from_journal: bool) -> tuple[Head, Past]:
         """The newest head of the account and what else `decide` needs; asked again if the account moves meanwhile."""
         account = request.account
         while True:
-            head = self._tips.get(account)
-            if head is None:
+            tip = self._tips.get(account)
+            if tip is None:
                 loaded = await (self._state.rebuild(account) if from_journal else self._state.load(account))
-                head = self._tips.get(account) or loaded or Head(Account(id=account), NO_HASH)
+                tip = self._tips.get(account)
+                head = tip.head if tip else loaded or Head(Account(id=account), ZERO_HASH)
+            else:
+                head = tip.head
             need = missing(request, key, head.account, now)
             if need is None:
                 return head, NOTHING_MORE
             past = await self._fetch(need, request, key)
             tip = self._tips.get(account)
-            if tip is None or tip.account.seq == head.account.seq:
+            if tip is None or tip.head is head:
                 return head, past
 
     async def _fetch(self, need: Missing, request: Request, key: Key | None) -> Past:
@@ -154,7 +172,7 @@ class Decider:
     async def account(self, account: AccountId) -> Account | None:
         """The account as of its last decision, None when there never was one."""
         tip = self._tips.get(account)
-        head = tip or await self._state.load(account)
+        head = tip.head if tip else await self._state.load(account)
         return head.account if head and head.account.product else None
 
 

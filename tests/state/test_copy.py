@@ -6,8 +6,9 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -144,7 +145,7 @@ def test_stores_in_any_order_end_at_the_newest(valkey_folder: Path, seqs: list[i
     """An older state never overwrites a newer one."""
 
     async def run() -> Head | None:
-        connection = RedisConnection(f"unix://{valkey_folder}/valkey/valkey.sock")
+        connection = RedisConnection(f"unix://{valkey_folder}/valkey/valkey.sock", timeout_ms=1000)
         await connection.start()
         state = RedisState(connection, Journal(), Metrics(CollectorRegistry()))
         await connection.call("FLUSHALL")
@@ -172,7 +173,7 @@ async def test_emptied_under_load(
         state.store(head(seq))
         await state.peek(ANNA)  # the store has been answered; a script that was gone has been sent anew
         if seq % 10 == 0:
-            admin.execute_command(*command)
+            admin.execute_command(*command)  # type: ignore[no-untyped-call]
             if command[0] != "SCRIPT":
                 assert await state.load(ANNA) == head(seq)
     await state.peek(ANNA)
@@ -213,7 +214,7 @@ async def test_garbage_in_the_key(
 ) -> None:
     """A damaged state is never believed: the journal answers, and what it says replaces the damage."""
     journal.heads[ANNA] = head(3)
-    fields = {name: value for name, value in (GOOD | garbage).items() if value is not None}
+    fields: Mapping[Any, Any] = {name: value for name, value in (GOOD | garbage).items() if value is not None}
     admin.hset(KEY, mapping=fields)
     assert await state.load(ANNA) == head(3)
     assert await state.load(ANNA) == await state.peek(ANNA) == head(3)
