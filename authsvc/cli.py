@@ -21,12 +21,14 @@ from authsvc.codec.describe import describe as describe_message
 from authsvc.codec.describe import payload_from_text, rows
 from authsvc.codec.dialects import DIALECTS
 from authsvc.errors import AuthsvcError, ConfigError, PeerError
-from authsvc.ledger.reconcile import Copy, reconcile as differences
+from authsvc.ledger.reconcile import Copy
+from authsvc.ledger.reconcile import reconcile as differences
 from authsvc.ledger.sqlite_reader import open_reader
 from authsvc.model import AccountId, Head
 from authsvc.rules.evolve import evolve
 from authsvc.rules.explain import explain as tell
-from authsvc.state.copy import _head as head_in, key_of_account
+from authsvc.state.copy import _head as head_in
+from authsvc.state.copy import key_of_account
 from authsvc.state.embedded import _socket_path as socket_path
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -35,7 +37,9 @@ F = TypeVar("F", bound=Callable[..., object])
 def settings(command: F) -> F:
     """The options that say which engine: its settings file and what to put over it."""
     path = click.Path(dir_okay=False, path_type=Path)
-    command = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting.")(command)
+    command = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting.")(
+        command
+    )
     option = click.option("--config", "file", type=path, default=Path("config/demo.toml"), show_default=True)
     return option(command)
 
@@ -78,12 +82,16 @@ def _announce(running: engine.Engine) -> None:
     loaded = running.config
     for name, listener in loaded.listeners.items():
         port = running.ports[name]
-        click.echo(f"  ISO 8583     {listener.host}:{port}  {listener.dialect}, framing {listener.framing}  (listener {name})")
+        click.echo(
+            f"  ISO 8583     {listener.host}:{port}  {listener.dialect}, framing {listener.framing}  (listener {name})"
+        )
     control = f"http://{loaded.control.host}:{running.ports['control']}"
     click.echo(f"  control API  {control}/v1   schema at /schema, also /healthz /readyz /metrics")
     click.echo(f"  data         {loaded.data_dir.resolve()}   clock: {loaded.clock}")
     for demo in running.seeded:
-        click.echo(f"  demo card    {demo.pan}  PIN {demo.pin}  expiry {demo.expiry}  {demo.product}  account {demo.account}")
+        click.echo(
+            f"  demo card    {demo.pan}  PIN {demo.pin}  expiry {demo.expiry}  {demo.product}  account {demo.account}"
+        )
     if running.seeded:
         click.echo("  try          make demo     (in another terminal; plays a story and explains each answer)")
     click.echo("ready; Ctrl-C stops everything")

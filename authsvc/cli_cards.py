@@ -11,7 +11,9 @@ from rich.table import Table
 from authsvc.api_client import ApiClient
 from authsvc.rules.explain import money
 
-MONEY = frozenset({"balance", "held", "available", "credit_limit", "amount", "cash", "cashless", "internet", "since_sca", "sum"})
+MONEY = frozenset(
+    {"balance", "held", "available", "credit_limit", "amount", "cash", "cashless", "internet", "since_sca", "sum"}
+)
 
 
 def _connected(group: click.Group) -> click.Group:
@@ -129,7 +131,9 @@ def card_show(asking: Asking, card_id: str) -> None:
 
 @card.command("block")
 @click.argument("card_id", metavar="CARD")
-@click.option("--kind", type=click.Choice(["temporary", "permanent", "lost", "stolen"]), default="temporary", show_default=True)
+@click.option(
+    "--kind", type=click.Choice(["temporary", "permanent", "lost", "stolen"]), default="temporary", show_default=True
+)
 @click.option("--by", type=click.Choice(["holder", "user", "bank"]), default="bank", show_default=True)
 @click.pass_obj
 def card_block(asking: Asking, card_id: str, kind: str, by: str) -> None:
@@ -143,9 +147,7 @@ def card_block(asking: Asking, card_id: str, kind: str, by: str) -> None:
 @click.option("--cashless", type=click.IntRange(min=0))
 @click.option("--internet", type=click.IntRange(min=0))
 @click.pass_obj
-def card_limits(
-    asking: Asking, card_id: str, cash: int | None, cashless: int | None, internet: int | None
-) -> None:
+def card_limits(asking: Asking, card_id: str, cash: int | None, cashless: int | None, internet: int | None) -> None:
     """Set day limits of CARD in grosze; zero switches a kind of transaction off."""
     limits = {"cash": cash, "cashless": cashless, "internet": internet}
     body: dict[str, object] = {name: value for name, value in limits.items() if value is not None}

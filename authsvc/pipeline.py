@@ -40,7 +40,14 @@ class Pipeline:
     """Bytes of one message in, bytes of its answer out. `strangers`: the product that answers where no card is known."""
 
     def __init__(
-        self, decider: Decider, vault: Vault, hsm: Hsm, draws: Draws, strangers: Product, metrics: Metrics, log_messages: bool
+        self,
+        decider: Decider,
+        vault: Vault,
+        hsm: Hsm,
+        draws: Draws,
+        strangers: Product,
+        metrics: Metrics,
+        log_messages: bool,
     ) -> None:
         self._decider = decider
         self._vault = vault

@@ -230,5 +230,3 @@ def _check(path: Path, product: Product, others: Products) -> None:
             raise ConfigError(f"{path}: limits.{name}.default is above limits.{name}.ceiling")
     if product.response_codes:
         raise ConfigError(f"{path}: response_codes belong into config/response_codes/")
-
-

@@ -54,7 +54,7 @@ class LinkProtocol(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER)
         self._server.joined(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         """Messages under way are still decided and remembered; their answers wait for the repeat."""
         if self._reader.pending:
             self._server.metrics.frame_refused(self.listener, "cut_short")
@@ -130,7 +130,7 @@ class LinkProtocol(asyncio.Protocol):
         """No exception leaves: an unforeseen one is answered DE39 96 and logged without any value of the message."""
         try:
             answer = await self._server.handler.handle(self, payload)
-        except Exception as error:  # noqa: BLE001 - the last handler: one message must never take the link down
+        except Exception as error:
             log.error("fault", listener=self.listener, exc_info=error)
             answer = self._server.handler.fault(self, payload)
         finally:

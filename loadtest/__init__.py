@@ -1,0 +1,14 @@
+"""A client of its own: it plays a story and puts load on an ISO 8583 host, and shares no code with the engine.
+
+What it says on the wire is made by pyiso8583 and psec, so that whatever works here works with software of others.
+
+    wire       one message to bytes and back; frames; a blocking link
+    fast       the same at speed: messages encoded once and patched, answers cut at known places
+    messages   what a terminal says: purchase, contactless, cash, internet, repeat, reversal, echo
+    api        the control API: accounts, cards, decisions, the clock
+    engine     an engine of our own in a temporary folder, for scenes that need its clock, for bench and for tests
+    story      `make demo`: scenes (module scenes) played and explained (modules stage, words)
+    generator  load: links, arrivals on schedule or in a closed loop, latency from the intended moment
+    traffic    what is sent next, drawn from a mix (module mix), and what its answer should look like
+    __main__   `make load`: prepares accounts (module accounts), drives the generator, reports (module report)
+"""

@@ -48,7 +48,7 @@ class Mint(Protocol):
 
     def card_id(self, account: AccountId, idempotency: str) -> CardId: ...
 
-    def pan(self, bin: str) -> str:  # noqa: A002 - a BIN is called BIN
+    def pan(self, bin_: str) -> str:
         """A new PAN in the BIN, random, with its Luhn digit."""
 
     def card_secrets(self, pan: str, pin: str, card: CardId) -> tuple[str, bytes, bytes]:

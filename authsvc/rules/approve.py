@@ -25,7 +25,7 @@ from authsvc.model import (
 from authsvc.rules import contactless, limits
 from authsvc.rules.calendar import days_later
 from authsvc.rules.case import Case
-from authsvc.rules.funds import account_room
+from authsvc.rules.funds import card_room
 
 APPROVED = "00"
 VERIFIED = "85"
@@ -35,9 +35,12 @@ MAX_OPEN_HOLDS = 500
 
 def room_for_a_hold(case: Case) -> Refused | None:
     """An account with more open holds than the cap is refused: the document must stay bounded."""
-    if case.bucket is not Bucket.NONE and len(case.account.holds) >= MAX_OPEN_HOLDS:
-        return case.refused("hold", Reason.SUSPECTED_FRAUD, {"open_holds": len(case.account.holds), "cap": MAX_OPEN_HOLDS})
-    return None
+    if case.bucket is Bucket.NONE or len(case.account.holds) < MAX_OPEN_HOLDS:
+        return None
+    still_open = sum(hold.expires > case.now for hold in case.account.holds)
+    if still_open < MAX_OPEN_HOLDS:
+        return None
+    return case.refused("hold", Reason.SUSPECTED_FRAUD, {"open_holds": still_open, "cap": MAX_OPEN_HOLDS})
 
 
 def approve(case: Case) -> tuple[Approved, Answer]:
@@ -90,7 +93,7 @@ def _hold(case: Case, request: Authorization, code: str) -> Hold:
 def _answer_without_hold(case: Case, request: Authorization, code: str) -> Answer:
     """Verification and balance inquiry hold nothing; the inquiry tells the available funds in DE54."""
     if request.kind is Kind.BALANCE_INQUIRY:
-        return Answer(APPROVED, code, available=account_room(case.account, case.now))
+        return Answer(APPROVED, code, available=card_room(case.account, case.card, case.product, case.now))
     return Answer(VERIFIED, code)
 
 

@@ -54,7 +54,6 @@ def effective_status(card: Card, product: Product, now: UnixMs) -> CardStatus:
     """The status as of `now`: a temporary block that holder or user asked for and nobody lifted becomes permanent after
     the product's number of calendar days (S §21.9, W §17.5); one by the bank never does by itself (S §21.8)."""
     days = product.block.holder_days
-    if card.status is CardStatus.TEMPORARILY_BLOCKED and card.blocked_by is not By.BANK and days is not None:
-        if days_between(card.blocked_at, now) >= days:
-            return CardStatus.PERMANENTLY_BLOCKED
-    return card.status
+    if card.status is not CardStatus.TEMPORARILY_BLOCKED or card.blocked_by is By.BANK or days is None:
+        return card.status
+    return CardStatus.PERMANENTLY_BLOCKED if days_between(card.blocked_at, now) >= days else card.status

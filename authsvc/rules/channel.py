@@ -79,7 +79,11 @@ def merchant(case: Case) -> Refused | None:
     assert isinstance(request, Authorization)
     for forbidden in case.product.forbidden:
         if request.mcc in forbidden.mcc and _applies(forbidden, request):
-            inputs: dict[str, int | str | bool] = {"list": forbidden.name, "mcc": request.mcc, "country": request.country}
+            inputs: dict[str, int | str | bool] = {
+                "list": forbidden.name,
+                "mcc": request.mcc,
+                "country": request.country,
+            }
             return case.refused("merchant", Reason.MERCHANT_FORBIDDEN, inputs)
     return None
 

@@ -46,6 +46,8 @@ FINAL = frozenset(
     {CardStatus.PERMANENTLY_BLOCKED, CardStatus.LOST, CardStatus.STOLEN, CardStatus.CAPTURED, CardStatus.REPLACED}
 )
 """Statuses that nothing lifts (S §22.4, W §16.3, P §25.4)."""
+MAX_CARDS = 100
+"""Cap of an account's cards, finally blocked ones included, so that its state document stays bounded."""
 BLOCKED_AS = {
     BlockKind.TEMPORARY: CardStatus.TEMPORARILY_BLOCKED,
     BlockKind.PERMANENT: CardStatus.PERMANENTLY_BLOCKED,
@@ -79,13 +81,13 @@ def decide(command: Command, account: Account, product: Product, now: UnixMs) ->
 
 def _done(command: Command, account: Account, product: Product, now: UnixMs) -> Done:
     if isinstance(command, OpenAccount):
-        return _open(command, account)
+        return _open(command, account, product)
     if isinstance(command, Load):
         balance = Minor(account.balance + command.amount)
         inputs: Inputs = {"amount": command.amount, "reference": command.reference, "balance": balance}
         return Done("load", inputs, BalanceSet(balance))
     if isinstance(command, IssueCard):
-        return _issue(command, account, product)
+        return _issue(command, account, product, now)
     card = account.cards.get(command.card)
     if card is None:
         return Done("card", {"card": command.card}, reason=Reason.UNKNOWN_CARD)
@@ -123,20 +125,27 @@ def _unless_final(rule: str, status: CardStatus, inputs: Inputs, changed: Card) 
     return Done(rule, inputs, CardSet(changed))
 
 
-def _open(command: OpenAccount, account: Account) -> Done:
+def _open(command: OpenAccount, account: Account, product: Product) -> Done:
+    """Only a credit product has a credit limit: a prepaid account pays from its balance alone (W §10.1, P §10.1)."""
     inputs: Inputs = {"product": command.product, "credit_limit": command.credit_limit or 0}
     if account.seq:
         return Done("open_account", inputs, reason=Reason.ACCOUNT_EXISTS)
-    return Done("open_account", inputs, AccountOpened(command.product, command.credit_limit or Minor(0), command.holder))
+    if command.credit_limit and product.funds != "credit":
+        return Done("open_account", inputs, reason=Reason.NOT_ALLOWED)
+    return Done(
+        "open_account", inputs, AccountOpened(command.product, command.credit_limit or Minor(0), command.holder)
+    )
 
 
-def _issue(command: IssueCard, account: Account, product: Product) -> Done:
+def _issue(command: IssueCard, account: Account, product: Product, now: UnixMs) -> Done:
     """As many cards as the product allows (S §4.5, W §6.2, P zał.1 §2.4); a card that can never be used again does not
     count. Individual limits together may not exceed the credit limit (S §4.5, §25.4)."""
-    living = [card for card in account.cards.values() if card.status not in FINAL]
+    living = [card for card in account.cards.values() if effective_status(card, product, now) not in FINAL]
     inputs: Inputs = {"cards": len(living), "expiry": command.expiry}
     if command.card in account.cards:
         return Done("issue_card", inputs, reason=Reason.CARD_EXISTS)
+    if len(account.cards) >= MAX_CARDS:
+        return Done("issue_card", {**inputs, "most": MAX_CARDS}, reason=Reason.TOO_MANY_CARDS)
     if product.cards_per_account is not None and len(living) >= product.cards_per_account:
         return Done("issue_card", {**inputs, "most": product.cards_per_account}, reason=Reason.TOO_MANY_CARDS)
     limits = _first_limits(command, product)
@@ -202,7 +211,9 @@ def _unblock(card: Card, status: CardStatus) -> Done:
         return Done("unblock", inputs)
     if status is not CardStatus.TEMPORARILY_BLOCKED:
         return Done("unblock", inputs, reason=Reason.NOT_ALLOWED)
-    return Done("unblock", inputs, CardSet(replace(card, status=card.before_block, blocked_by=None, blocked_at=UnixMs(0))))
+    return Done(
+        "unblock", inputs, CardSet(replace(card, status=card.before_block, blocked_by=None, blocked_at=UnixMs(0)))
+    )
 
 
 def _unblock_pin(card: Card, status: CardStatus) -> Done:

@@ -16,7 +16,7 @@ def check(case: Case) -> Refused | None:
     is_contactless = request.entry in CONTACTLESS
     if is_contactless and not case.counters.contactless_unlocked:
         return case.refused("contactless_first", Reason.CONTACT_FIRST, {"unlocked": False})
-    if case.bucket is Bucket.CASH and (is_contactless or request.mcc == ATM):
+    if request.mcc == ATM or (case.bucket is Bucket.CASH and is_contactless):
         return _pin_at_atm(case, request)
     if not is_contactless:
         case.not_applicable("contactless_amount")
@@ -28,7 +28,7 @@ def check(case: Case) -> Refused | None:
 
 
 def _pin_at_atm(case: Case, request: Authorization) -> Refused | None:
-    """Cash from a machine is always with PIN: there is nobody to sign for (S §15.1.1, §15.1.3)."""
+    """Whatever a machine pays or tells is always with PIN: there is nobody to sign for (S §15.1.1, §15.1.3)."""
     if request.pin is not Pin.RIGHT:
         return case.refused("atm_pin", Reason.PIN_REQUIRED, {"pin": request.pin.value})
     case.passed("atm_pin", {"pin": "right"})
@@ -45,7 +45,10 @@ def _without_pin(case: Case, request: Authorization) -> Refused | None:
         return case.refused("contactless_total", Reason.PIN_REQUIRED, total)
     case.passed("contactless_total", total)
     if request.draw < rules.random_share:
-        drawn = {"draw_millionths": int(request.draw * 1_000_000), "share_millionths": int(rules.random_share * 1_000_000)}
+        drawn = {
+            "draw_millionths": int(request.draw * 1_000_000),
+            "share_millionths": int(rules.random_share * 1_000_000),
+        }
         return case.refused("contactless_random", Reason.PIN_REQUIRED, {**drawn})
     case.sca_use = ScaUse.CONTACTLESS
     return None

@@ -45,9 +45,7 @@ def decide(request: Request, account: Account, product: Product, now: UnixMs, pa
     return _command(request, account, product, now, key)
 
 
-def _message(
-    request: Message, account: Account, product: Product, now: UnixMs, past: Past, key: Key
-) -> Decision:
+def _message(request: Message, account: Account, product: Product, now: UnixMs, past: Past, key: Key) -> Decision:
     case = Case(request, account, product, now)
     outcome, answer = authorization.decide(case) if isinstance(request, Authorization) else reversal.decide(case, past)
     case.changes.append(memory.remember(account, key, now))

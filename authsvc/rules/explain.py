@@ -67,7 +67,8 @@ def _lines(decision: Decision) -> Iterator[str]:
 def _asked(decision: Decision) -> str:
     request = decision.request
     if isinstance(request, Authorization):
-        what = f"{request.kind.value.replace('_', ' ')} of {money(request.amount)} by {request.entry.name.lower().replace('_', ' ')}"
+        kind, entry = (name.lower().replace("_", " ") for name in (request.kind.name, request.entry.name))
+        what = f"{kind} of {money(request.amount)} by {entry}"
         where = f", MCC {request.mcc}" if request.mcc else ""
         return f"{request.origin.mti} {what}{where}, RRN {request.origin.rrn or '-'}, STAN {request.origin.stan}"
     if isinstance(request, Reversal):
@@ -78,7 +79,9 @@ def _asked(decision: Decision) -> str:
 
 def _step(step: Step) -> str:
     title = TITLES[step.rule]
-    inputs = ", ".join(f"{name.replace('_', ' ')} {_value(step.rule, name, value)}" for name, value in step.inputs.items())
+    inputs = ", ".join(
+        f"{name.replace('_', ' ')} {_value(step.rule, name, value)}" for name, value in step.inputs.items()
+    )
     verdict = "" if step.verdict is Verdict.PASSED else f" {step.verdict.value.upper()}"
     return f"{title:<34}{verdict.strip():<15} {inputs}{f'  [{step.paragraph}]' if step.paragraph else ''}".rstrip()
 
@@ -97,7 +100,11 @@ def _outcome(decision: Decision) -> str:
     code = f", DE39 {decision.answer.response_code}" if decision.answer else ""
     match decision.outcome:
         case Approved():
-            authorized = f", code {decision.answer.authorization_code}" if decision.answer and decision.answer.authorization_code else ""
+            authorized = (
+                f", code {decision.answer.authorization_code}"
+                if decision.answer and decision.answer.authorization_code
+                else ""
+            )
             return f"APPROVED{code}{authorized}"
         case Refused(reason, rule, paragraph):
             return f"REFUSED {reason}{code} by rule {rule!r}{f', {paragraph}' if paragraph else ''}"

@@ -1,4 +1,4 @@
-"""Rule 13: is there enough money? Prepaid: balance less holds. Credit: the smaller of two rooms (rulebook section 1)."""
+"""Rule 13: is there enough money? Prepaid: balance less holds. Credit: the smaller of two rooms (rulebook 1)."""
 
 from __future__ import annotations
 

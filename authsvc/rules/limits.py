@@ -23,9 +23,17 @@ def check(case: Case) -> Refused | None:
     is_internet = case.bucket is Bucket.INTERNET
     return (
         _amount(case, "cashless_limit", Reason.CASHLESS_LIMIT, used.cashless, limits.cashless)
-        or (_amount(case, "internet_limit", Reason.INTERNET_LIMIT, used.internet, limits.internet) if is_internet else None)
+        or (
+            _amount(case, "internet_limit", Reason.INTERNET_LIMIT, used.internet, limits.internet)
+            if is_internet
+            else None
+        )
         or _count(case, "cashless_count", Reason.CASHLESS_COUNT, used.cashless_count, rules.cashless.count)
-        or (_count(case, "internet_count", Reason.INTERNET_COUNT, used.internet_count, rules.internet.count) if is_internet else None)
+        or (
+            _count(case, "internet_count", Reason.INTERNET_COUNT, used.internet_count, rules.internet.count)
+            if is_internet
+            else None
+        )
     )
 
 
@@ -58,7 +66,9 @@ def add(used: Used, bucket: Bucket, amount: Minor, count: int) -> Used:
     )
     if bucket is Bucket.CASHLESS:
         return used
-    return replace(used, internet=Minor(max(0, used.internet + amount)), internet_count=max(0, used.internet_count + count))
+    return replace(
+        used, internet=Minor(max(0, used.internet + amount)), internet_count=max(0, used.internet_count + count)
+    )
 
 
 def used_today(card: Card, now: UnixMs) -> Used:

@@ -10,9 +10,7 @@ from authsvc.rules.calendar import day_of
 from authsvc.rules.case import Case
 
 TRIES = 3
-CARD_PRESENT = frozenset(
-    {Entry.CHIP, Entry.CONTACTLESS_CHIP, Entry.FALLBACK, Entry.STRIPE, Entry.CONTACTLESS_STRIPE}
-)
+CARD_PRESENT = frozenset({Entry.CHIP, Entry.CONTACTLESS_CHIP, Entry.FALLBACK, Entry.STRIPE, Entry.CONTACTLESS_STRIPE})
 
 
 def card_data(case: Case) -> Refused | None:
@@ -34,14 +32,20 @@ def check(case: Case) -> Refused | None:
     request, counters = case.request, case.counters
     assert isinstance(request, Authorization)
     if counters.pin_blocked_on and (request.pin is Pin.ABSENT or counters.pin_blocked_on == case.day):
-        inputs: dict[str, int | str | bool] = {"blocked_on": counters.pin_blocked_on, "day": case.day, "pin": request.pin.value}
+        inputs: dict[str, int | str | bool] = {
+            "blocked_on": counters.pin_blocked_on,
+            "day": case.day,
+            "pin": request.pin.value,
+        }
         return case.refused("pin_block", Reason.PIN_TRIES_EXCEEDED, inputs)
     if request.pin is Pin.ABSENT:
         case.not_applicable("pin")
         return None
     if request.pin is Pin.WRONG:
         return _wrong(case)
-    case.passed("pin", {"pin": "right", "failures_before": counters.pin_failures, "lifts_block": bool(counters.pin_blocked_on)})
+    case.passed(
+        "pin", {"pin": "right", "failures_before": counters.pin_failures, "lifts_block": bool(counters.pin_blocked_on)}
+    )
     case.has_sca = request.entry in CARD_PRESENT
     case.counters = _right(case.counters, case.product) if case.has_sca else _cleared(case.counters)
     return None

@@ -15,6 +15,9 @@ def check(case: Case) -> Refused | None:
     if case.bucket is Bucket.NONE or not is_remote(request):
         case.not_applicable("sca")
         return None
+    if case.has_sca:
+        case.passed("sca", {"pin": "right"})
+        return None
     rules, counters = case.product.low_value, case.counters
     inputs: dict[str, int | str | bool] = {
         "amount": request.amount, "one_payment": rules.one_payment,

@@ -19,6 +19,7 @@ from authsvc.model import (
     Reversal,
     ReversalRemembered,
     ReversalsForgotten,
+    ScaUse,
 )
 from authsvc.rules.approve import APPROVED, count_without_sca
 from authsvc.rules.case import Case
@@ -53,7 +54,9 @@ def _give_back(case: Case, reversal: Reversal, hold: Hold) -> tuple[Outcome, Ans
     elif given_back:
         case.changes.append(HoldReduced(hold.id, becomes))
     _restore(case, hold, given_back, 1 if whole else 0)
-    case.passed("reversal", {"hold": hold.id, "held": hold.amount, "becomes": min(becomes, hold.amount), "whole": whole})
+    case.passed(
+        "reversal", {"hold": hold.id, "held": hold.amount, "becomes": min(becomes, hold.amount), "whole": whole}
+    )
     return Approved(amount=given_back, hold=hold.id), Answer(APPROVED)
 
 
@@ -66,7 +69,7 @@ def _restore(case: Case, hold: Hold, amount: Minor, count: int) -> None:
     if counters.scas == hold.scas:
         counters = count_without_sca(counters, hold.sca_use, Minor(-amount), -count, used)
     else:
-        counters = count_without_sca(counters, type(hold.sca_use).NONE, Minor(0), 0, used)
+        counters = count_without_sca(counters, ScaUse.NONE, Minor(0), 0, used)
     if counters != case.counters:
         case.counters = counters
         case.changes.append(CountersSet(case.card.id, counters))

@@ -28,9 +28,9 @@ class Mint:
     def card_id(self, account: AccountId, idempotency: str) -> CardId:
         return CardId("card-" + self._id(b"card", f"{account}\x1f{idempotency}" if idempotency else ""))
 
-    def pan(self, bin: str) -> str:
-        """A random PAN of 16 digits in `bin`, with its check digit (ISO/IEC 7812-1 Annex B)."""
-        body = bin + "".join(secrets.choice("0123456789") for _ in range(PAN_DIGITS - 1 - len(bin)))
+    def pan(self, bin_: str) -> str:
+        """A random PAN of 16 digits in the BIN, with its check digit (ISO/IEC 7812-1 Annex B)."""
+        body = bin_ + "".join(secrets.choice("0123456789") for _ in range(PAN_DIGITS - 1 - len(bin_)))
         return body + _check_digit(body)
 
     def card_secrets(self, pan: str, pin: str, card: CardId) -> tuple[str, bytes, bytes]:

@@ -17,7 +17,7 @@ async def one_account(ledger: Ledger, name: str) -> None:
     while True:
         turn += 1
         waiting = []
-        for made in (load, lambda at: approve(at, f"{turn:06}"), lambda at: end(at, f"{turn:06}")):  # noqa: B023
+        for made in (load, lambda at: approve(at, f"{turn:06}"), lambda at: end(at, f"{turn:06}")):
             head, durable = queue(ledger, head, made(head))
             waiting.append(durable)
         for durable in waiting:
