@@ -27,9 +27,8 @@ from authsvc.ledger.sqlite_reader import open_reader
 from authsvc.model import AccountId, Head
 from authsvc.rules.evolve import evolve
 from authsvc.rules.explain import explain as tell
-from authsvc.state.copy import _head as head_in
-from authsvc.state.copy import key_of_account
-from authsvc.state.embedded import _socket_path as socket_path
+from authsvc.state.copy import head_in, key_of_account
+from authsvc.state.embedded import EmbeddedValkey
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -146,7 +145,7 @@ def reconcile(file: Path, overrides: tuple[str, ...]) -> None:
 def _redis_copy(loaded: config.Config) -> Copy | None:
     """How to read the copy, None when no Redis answers: then there is nothing that could differ."""
     url = loaded.redis.url
-    url = f"unix://{socket_path(loaded.data_dir)}" if url == config.EMBEDDED else url
+    url = EmbeddedValkey(loaded.data_dir).url if url == config.EMBEDDED else url
     client = redis.Redis.from_url(url, socket_timeout=5)
     try:
         client.ping()

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from msgspec.structs import replace
 
 from authsvc.clock import Clock
-from authsvc.errors import LedgerDownError, StaleAccountError
+from authsvc.errors import LateError, LedgerDownError, StaleAccountError
 from authsvc.ledger.journal import ZERO_HASH, Ledger, PanTakenError, VaultEntry
 from authsvc.metrics import Metrics
 from authsvc.model import (
@@ -38,7 +38,7 @@ from authsvc.model import (
 from authsvc.products import Product, Products
 from authsvc.rules.decide import decide
 from authsvc.rules.evolve import evolve
-from authsvc.rules.memory import Missing, missing
+from authsvc.rules.memory import MAX_RECENT_KEYS, Missing, missing
 from authsvc.state.copy import RedisState
 
 ATTEMPTS = 5
@@ -54,13 +54,17 @@ class _Tip(NamedTuple):
 
 
 class Decider:
-    """One request in, one durable decision out. Constructed once per worker."""
+    """One request in, one durable decision out. Constructed once per worker. `within`: seconds in which a decision is
+    worth making."""
 
-    def __init__(self, products: Products, state: RedisState, ledger: Ledger, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self, products: Products, state: RedisState, ledger: Ledger, clock: Clock, metrics: Metrics, within: float = 5.0
+    ) -> None:
         self._products = products
         self._state = state
         self._ledger = ledger
         self._metrics = metrics
+        self._within = within
         self._tips: dict[AccountId, _Tip] = {}
         self._on_their_way: dict[tuple[AccountId, Key], tuple[Decision, Future[None]]] = {}
         self.now = clock
@@ -68,21 +72,27 @@ class Decider:
     async def decide(self, request: Request, offered_pvv: str = "", vault: VaultEntry | None = None) -> Decision:
         """The decision on `request`, durable; the earlier one for a repeat.
 
-        Raises StaleAccountError after `ATTEMPTS` lost races, LedgerDownError when nothing can be remembered.
+        Raises StaleAccountError after `ATTEMPTS` lost races, LedgerDownError when nothing can be remembered,
+        LateError when it is too late to decide.
         """
+        deadline = perf_counter() + self._within
         for attempt in range(ATTEMPTS):
             try:
-                return await self._once(request, offered_pvv, vault, from_journal=attempt > 0)
+                return await self._once(request, offered_pvv, vault, attempt > 0, deadline)
             except StaleAccountError:
                 self._metrics.conflict()
         raise StaleAccountError(f"{request.account}: lost {ATTEMPTS} races in a row")
 
-    async def _once(self, request: Request, offered_pvv: str, vault: VaultEntry | None, from_journal: bool) -> Decision:
+    async def _once(
+        self, request: Request, offered_pvv: str, vault: VaultEntry | None, from_journal: bool, deadline: float
+    ) -> Decision:
         started = perf_counter()
         key = request_key(request)
         now = self.now()
         head, past = await self._known(request, key, now, from_journal)
         loaded = perf_counter()
+        if loaded > deadline:
+            raise LateError(f"{request.account}: not read within {self._within} s")
         account, product = head.account, self._product(request, head.account)
         decision = decide(with_pin_verdict(request, offered_pvv, account), account, product, now, past)
         if decision.seq <= account.seq:
@@ -124,23 +134,34 @@ class Decider:
             del self._tips[account]
 
     async def _known(self, request: Request, key: Key | None, now: UnixMs, from_journal: bool) -> tuple[Head, Past]:
-        """The newest head of the account and what else `decide` needs; asked again if the account moves meanwhile."""
-        account = request.account
-        while True:
-            tip = self._tips.get(account)
-            if tip is None:
-                loaded = await (self._state.rebuild(account) if from_journal else self._state.load(account))
-                tip = self._tips.get(account)
-                head = tip.head if tip else loaded or Head(Account(id=account), ZERO_HASH)
-            else:
-                head = tip.head
+        """The newest head of the account and what else `decide` needs; asked again only when the account moved so far
+        meanwhile that the first answer may be out of date."""
+        head, past = await self._newest(request.account, from_journal), NOTHING_MORE
+        need = missing(request, key, head.account, now)
+        while need is not None:
+            asked, past = head, await self._fetch(need, request, key)
+            head = await self._newest(request.account)
+            if past.earlier is not None or self._still_new(request, key, asked, head):
+                break
             need = missing(request, key, head.account, now)
-            if need is None:
-                return head, NOTHING_MORE
-            past = await self._fetch(need, request, key)
-            tip = self._tips.get(account)
-            if tip is None or tip.head is head:
-                return head, past
+        return head, past
+
+    async def _newest(self, account: AccountId, from_journal: bool = False) -> Head:
+        """What the next decision of the account has to stand on."""
+        tip, loaded = self._tips.get(account), None
+        if tip is None:
+            loaded = await (self._state.rebuild(account) if from_journal else self._state.load(account))
+            tip = self._tips.get(account)  # somebody may have been faster than our reading
+        return tip.head if tip else loaded or Head(Account(id=account), ZERO_HASH)
+
+    def _still_new(self, request: Request, key: Key | None, asked: Head, head: Head) -> bool:
+        """Whether a key that was in no journal at `asked` has not been decided on since. The keys of messages are in the
+        document, the newest `MAX_RECENT_KEYS` of them; those of commands are in the journal alone."""
+        if head is asked or key is None or head.account.seq == asked.account.seq:
+            return True
+        since = head.account.seq - asked.account.seq
+        is_message = isinstance(request, Authorization | Reversal)
+        return is_message and 0 < since < MAX_RECENT_KEYS and key not in head.account.recent_keys
 
     async def _fetch(self, need: Missing, request: Request, key: Key | None) -> Past:
         """Decisions still on their way to the disk are in nobody's journal yet, so they are looked up here first."""

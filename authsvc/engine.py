@@ -23,7 +23,7 @@ from authsvc.decider import Decider
 from authsvc.errors import ConfigError
 from authsvc.ledger.journal import VaultEntry
 from authsvc.ledger.sqlite import SqliteLedger
-from authsvc.logs import get_logger
+from authsvc.logs import get_logger, log_loop_exception
 from authsvc.metrics import Metrics
 from authsvc.model import Account, AccountId, CardId, Command, Decision, UnixMs
 from authsvc.pipeline import Pipeline
@@ -74,7 +74,9 @@ class Engine:
         url = self._valkey.url if self._valkey else config.redis.url
         self._connection = RedisConnection(url, on_up=self.metrics.state_up)
         self.state = RedisState(self._connection, self.ledger.head, self.metrics)
-        self.decider = Decider(self.products, self.state, self.ledger, self.clock, self.metrics)
+        self.decider = Decider(
+            self.products, self.state, self.ledger, self.clock, self.metrics, config.answer_within_ms / 1000
+        )
         hsm = SoftHsm(keys)
         self.vault = Vault(keys, self.ledger.vault_by_hash, self.ledger.vault_by_card)
         self.mint = Mint(keys, hsm, self.vault)
@@ -219,6 +221,7 @@ def _one_of(key: str, value: str, known: dict[str, object] | object) -> None:
 
 async def serve(config: Config, announce: Callable[[Engine], None]) -> int:
     """Build, start, tell `announce`, run until told to stop. A start that fails leaves nothing running."""
+    asyncio.get_running_loop().set_exception_handler(log_loop_exception)
     engine = build(config)
     try:
         await engine.start()

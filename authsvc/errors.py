@@ -35,5 +35,9 @@ class LedgerDownError(AuthsvcError):
     """We cannot remember, so we must not approve. Answer DE39 91, readiness false."""
 
 
+class LateError(LedgerDownError):
+    """The account could not be read within `answer_within_ms`: nobody waits any more, so nothing is decided."""
+
+
 class StateDownError(AuthsvcError):
     """The Redis copy cannot be reached in time. Read the journal's head row instead; nobody else needs to know."""

@@ -69,14 +69,21 @@ class LinkProtocol(asyncio.Protocol):
         try:
             payloads = self._reader.receive_data(data)
         except PeerError:
-            self._refuse("too_long")
+            self._lost_its_way()
             return
         if payloads:
             self._frame_began = now
         for payload in payloads:
             self._begin(payload)
         if self._reader.broken is not None:
-            self._refuse("too_long")  # after it nobody knows where the next frame begins
+            self._lost_its_way()
+
+    def _lost_its_way(self) -> None:
+        """After a frame that is too long nobody knows where the next one begins; what came before it is answered."""
+        self._server.metrics.frame_refused(self.listener, "too_long")
+        log.warning("link closed", listener=self.listener, cause="too_long")
+        self.pause("too_long")
+        self._server.finish(self)
 
     def pause_writing(self) -> None:
         """The peer does not read its answers: take no more messages from it."""
@@ -106,11 +113,16 @@ class LinkProtocol(asyncio.Protocol):
 
     def sweep(self, now: float) -> None:
         """Close a link that is silent for too long, or has a frame that never gets whole. Not while it waits for us."""
-        if self._in_flight or self._paused_for:
+        if self._in_flight or self._paused_for - {"write"}:
             return
-        if self._reader.pending and now - self._frame_began > FRAME_SECONDS:
+        silent = 0 < self._config.idle_seconds < now - self._heard
+        if "write" in self._paused_for:
+            if silent and self._transport is not None:
+                self._server.metrics.frame_refused(self.listener, "idle")
+                self._transport.abort()  # its answers would never leave: nobody reads them
+        elif self._reader.pending and now - self._frame_began > self._server.frame_seconds:
             self._refuse("cut_short")
-        elif self._config.idle_seconds and now - self._heard > self._config.idle_seconds:
+        elif silent:
             self._refuse("idle")
 
     def close(self) -> None:
@@ -161,11 +173,21 @@ class LinkProtocol(asyncio.Protocol):
 
 
 class Server:
-    """All listeners of one worker. `in_flight_limit`: most messages under way in all; above it no link is read from."""
+    """All listeners of one worker. `in_flight_limit`: most messages under way in all; above it no link is read from.
+    `frame_seconds`: as `FRAME_SECONDS`; `sweep_seconds`: how often links are looked at."""
 
-    def __init__(self, handler: Handler, metrics: Metrics, in_flight_limit: int) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        metrics: Metrics,
+        in_flight_limit: int,
+        frame_seconds: float = FRAME_SECONDS,
+        sweep_seconds: float = SWEEP_SECONDS,
+    ) -> None:
         self.handler = handler
         self.metrics = metrics
+        self.frame_seconds = frame_seconds
+        self._sweep_seconds = sweep_seconds
         self.tasks: set[asyncio.Task[None]] = set()
         self._limit = in_flight_limit
         self._in_flight = 0
@@ -247,4 +269,4 @@ class Server:
         now = loop.time()
         for link in list(self._links):
             link.sweep(now)
-        self._sweeper = loop.call_later(SWEEP_SECONDS, self._sweep)
+        self._sweeper = loop.call_later(self._sweep_seconds, self._sweep)

@@ -114,7 +114,7 @@ def _later(now: datetime, days: int, minutes: int) -> datetime:
 
 
 STORY = (
-    Scene("A purchase with chip and PIN; the answer got lost; too much", purchase),
+    Scene("A purchase by chip and PIN, its repeat, and one too many", purchase),
     Scene("Contactless up to 200.00, then the PIN (Mastercard)", contactless_mastercard),
     Scene("Contactless up to 200.00, then the PIN (Visa)", contactless_visa),
     Scene("Low value on the internet: six without SCA, not the seventh", low_value),

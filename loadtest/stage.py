@@ -19,8 +19,9 @@ from loadtest.words import because, clock, money
 
 SHOWN = {Kind.CHIP_PIN: "chip+PIN", Kind.CONTACTLESS: "tap", Kind.ATM: "cash+PIN", Kind.WEB: "internet"}
 WIDTH = 100
-RESULT_AT = 44
-"""Column where the answer begins."""
+RESULT_AT = 40
+FUNDS_AT = 74
+"""Columns where the answer begins, and what it did to the account."""
 
 
 class Stage:
@@ -33,6 +34,7 @@ class Stage:
         self._link = link
         self._terminal = Terminal(zone, random.randrange(10**11))
         self._simulated = api.simulated_now()
+        self._answers: dict[str, bytes] = {}
 
     @property
     def simulated(self) -> bool:
@@ -46,7 +48,7 @@ class Stage:
         """Move the engine's clock, and say so."""
         self._api.set_clock(moment)
         self._simulated = moment
-        self._console.print(f"  ~ {title}: {clock(moment)} ~", style="bold", justify="left")
+        self._console.print(f"  ~ {title}: {clock(moment)} ~", style="bold", soft_wrap=True)
 
     def say(self, line: str) -> None:
         self._console.print(f"  {line}", style="italic")
@@ -82,10 +84,9 @@ class Stage:
 
     def repeat(self, message: Fields, card: Card, expect: str, held: int) -> None:
         """An 0101 of a message sent before: the answer must be the same, byte for byte."""
-        first = self._link.ask(message)
         again = repeat(message)
         answer = self._link.ask(again)
-        same = answer.raw == first.raw
+        same = answer.raw == self._answers[message["11"]]
         self._show(again, "repeat", card, answer, self._check(answer, expect, card, held) if same else "the same bytes")
         self._because(f"the stored answer, the very same {len(answer.raw)} bytes; nothing is held twice")
 
@@ -103,6 +104,7 @@ class Stage:
 
     def _play(self, message: Fields, what: str, card: Card, expect: str, why: str, held: int | None) -> None:
         answer = self._link.ask(message)
+        self._answers[message["11"]] = answer.raw
         found = self._api.decisions(message["37"], message["11"], card.account)
         decision: dict[str, Any] = found[0] if found else {}
         self._show(message, what, card, answer, self._check(answer, expect, card, held), decision.get("reason") or "")
@@ -135,9 +137,8 @@ class Stage:
         line.append(_result(answer, reason), style="green" if answer.code == "00" else "yellow")
         if card is not None:
             state = self._api.account(card.account)
-            funds = f"held {money(state['held'])}, left {money(state['available'])}"
-            line.pad_right(max(2, WIDTH - len(line) - len(funds)))
-            line.append(funds)
+            line.pad_right(max(1, FUNDS_AT - len(line)))
+            line.append(f"held {money(state['held']):>6}, left {money(state['available']):>8}")
         self._console.print(line, no_wrap=True, overflow="ignore", crop=False)
         if missed:
             self._console.print(f"  !!!! UNEXPECTED: there should be {missed}", style="bold red")

@@ -29,8 +29,8 @@ DEFAULT_ISO = "127.0.0.1:8583"
 DEFAULT_API = "http://127.0.0.1:8580"
 KEYS = ROOT / "config/keys/demo.toml"
 LEGEND = (
-    "Each line is one ISO 8583 message over TCP and its answer (DE39). Below it: the rule that decided, from the\n"
-    "engine's own journal (GET /v1/decisions), and its paragraph: S, W, P are the banks' regulations. Amounts in PLN."
+    "Each line is one ISO 8583 message over TCP and its answer (DE39). Below it the rule that decided,\n"
+    "from the engine's journal (GET /v1/decisions), and its paragraph; S, W, P: the banks' regulations."
 )
 
 
@@ -59,7 +59,9 @@ class Player:
     def play_privately(self, scenes: Iterable[Scene], reason: str) -> None:
         """On an engine of our own with a simulated clock."""
         self._console.print()
-        self._console.print(f"{reason} A private one with a simulated clock is started for the scenes below.", style="italic")
+        self._console.print(
+            f"{reason}\nA private one with a simulated clock is started for the scenes below.", style="italic"
+        )
         with PrivateEngine() as engine:
             self.play(scenes, HOST, engine.iso_port, engine.api)
 

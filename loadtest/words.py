@@ -10,9 +10,12 @@ from loadtest.messages import WARSAW
 
 Inputs = dict[str, Any]
 
-MONEY = frozenset(
-    "amount available before becomes given_back held limit missing one_payment sum_limit sum_previous used".split()
-)
+# fmt: off
+MONEY = frozenset({
+    "amount", "available", "before", "becomes", "given_back", "held", "limit", "missing", "one_payment", "sum_limit",
+    "sum_previous", "used",
+})
+# fmt: on
 
 
 def money(grosze: int) -> str:
@@ -33,8 +36,8 @@ def _pin(inputs: Inputs) -> str:
 
 
 def _pin_block(inputs: Inputs) -> str:
-    with_pin = "" if inputs["pin"] == "absent" else f", even with the {inputs['pin']} PIN"
-    return f"blocked on {inputs['blocked_on']} after three wrong PINs, and it is still that day{with_pin}"
+    which = "a payment without PIN" if inputs["pin"] == "absent" else f"the {inputs['pin']} PIN"
+    return f"PIN-blocked on {inputs['blocked_on']}, still the same day: even {which} is refused"
 
 
 def _card_status(inputs: Inputs) -> str:
@@ -47,23 +50,21 @@ def _contactless_first(_inputs: Inputs) -> str:
 
 def _contactless_amount(inputs: Inputs) -> str:
     if inputs.get("pin") == "right":
-        return "the PIN was entered: strong authentication, the contactless total starts again at 0.00"
+        return "PIN entered: the total without PIN starts again at 0.00"
     return f"{money(inputs['amount'])} without PIN, at most {money(inputs['limit'])} each"
 
 
 def _contactless_total(inputs: Inputs) -> str:
     total = inputs["before"] + inputs["amount"]
     verdict = "within" if total <= inputs["limit"] else "above"
-    return (
-        f"since the last PIN {money(inputs['before'])}, with this one {money(total)}: {verdict} {money(inputs['limit'])}"
-    )
+    return f"since the last PIN {money(inputs['before'])}, with this one {money(total)}: {verdict} {money(inputs['limit'])}"
 
 
 def _sca(inputs: Inputs) -> str:
     count, total = inputs["count_previous"], inputs["sum_previous"]
-    limits = f"at most {inputs['count_limit']}, or {money(inputs['sum_limit'])} together"
-    verdict = "low value, no SCA needed" if inputs.get("exemption") else "SCA needed"
-    return f"{verdict}: {count} before it since the last PIN, {money(total)} ({limits})"
+    limits = f"limit: {inputs['count_limit']}, or {money(inputs['sum_limit'])}"
+    verdict = "low value, no SCA" if inputs.get("exemption") else "SCA needed"
+    return f"{verdict}: {count} before it, {money(total)} ({limits})"
 
 
 def _funds(inputs: Inputs) -> str:

@@ -148,7 +148,7 @@ class StrictBody(MsgspecDTO[Any]):
     def create_openapi_schema(
         cls,
         field_definition: FieldDefinition,
-        handler_id: str,
+        handler_id: str,  # noqa: ARG003 - Litestar passes it by name
         schema_creator: SchemaCreator,
     ) -> Reference | Schema:
         return schema_creator.for_field_definition(field_definition)

@@ -102,7 +102,7 @@ class _Walk:
         try:
             decision = _decision(record.decision)
             after = self._evolve(self._state, decision)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - damage may make anything fail; it is reported
             self._differs(What.FOLD, seq, f"the decision cannot be recorded: {type(error).__name__}")
             return False
         expected = columns(decision)

@@ -143,7 +143,7 @@ class SqliteLedger:
             started = perf_counter()
             try:
                 outcomes = write(self._connection, appends)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - whatever it was: from here on we can promise nothing
                 # Never sync again after a failed sync: the kernel may have dropped the pages and say it went well.
                 self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
                 self._loop.call_soon_threadsafe(self._fail, appends, error)

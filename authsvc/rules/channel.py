@@ -29,7 +29,7 @@ def is_internet(request: Authorization) -> bool:
 
 def bucket_of(request: Authorization, product: Product) -> Bucket:
     """Which day limits a message counts into. Quasi-cash counts as cash (rulebook section 5)."""
-    if request.kind not in HOLDING:
+    if request.kind not in HOLDING or request.amount == 0:
         return Bucket.NONE
     if request.kind in (Kind.CASH, Kind.QUASI_CASH):
         return Bucket.CASH
@@ -85,6 +85,7 @@ def merchant(case: Case) -> Refused | None:
                 "country": request.country,
             }
             return case.refused("merchant", Reason.MERCHANT_FORBIDDEN, inputs)
+    case.passed("merchant", {"mcc": request.mcc, "country": request.country})
     return None
 
 

@@ -224,13 +224,15 @@ def _unblock_pin(card: Card, status: CardStatus) -> Done:
 
 
 def _set_limits(command: SetLimits, card: Card, status: CardStatus, product: Product) -> Done:
-    """New limits apply at once (rulebook section 1); zero switches a kind off; what is used today stays used."""
+    """New limits apply at once (rulebook section 1); zero switches a kind off; what is used today stays used.
+    A ceiling binds what is asked for, not a limit of old that it has come to lie below."""
     limits = Limits(
         cash=card.limits.cash if command.cash is None else command.cash,
         cashless=card.limits.cashless if command.cashless is None else command.cashless,
         internet=card.limits.internet if command.internet is None else command.internet,
     )
-    if not _within_ceilings(limits, product):
+    asked = Limits(command.cash or Minor(0), command.cashless or Minor(0), command.internet or Minor(0))
+    if status not in FINAL and not _within_ceilings(asked, product):
         return Done("limits", _as_inputs(limits), reason=Reason.ABOVE_CEILING)
     return _unless_final("limits", status, _as_inputs(limits), replace(card, limits=limits))
 

@@ -21,6 +21,8 @@ def card_data(case: Case) -> Refused | None:
         return case.refused("cvv2", Reason.CVV2_WRONG, {"cvv2": "wrong"})
     if request.cvv2:
         case.passed("cvv2", {"cvv2": "right"})
+    else:
+        case.not_applicable("cvv2")
     return None
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from authsvc.model import Authorization, Bucket, Counters, Minor, Reason, Refused, ScaUse
 from authsvc.products import LowValueRules
 from authsvc.rules.case import Case
-from authsvc.rules.channel import is_remote
+from authsvc.rules.channel import is_internet, is_remote
 
 
 def check(case: Case) -> Refused | None:
-    """3-D Secure proofs are not verified by this version, so none counts as SCA: what no exemption covers is refused."""
+    """3-D Secure proofs are not verified by this version, so none counts as SCA: what no exemption covers is refused.
+
+    The low-value exemption is for internet payments (S §2.43); mail and telephone orders are not among them.
+    """
     request = case.request
     assert isinstance(request, Authorization)
     if case.bucket is Bucket.NONE or not is_remote(request):
@@ -18,6 +21,8 @@ def check(case: Case) -> Refused | None:
     if case.has_sca:
         case.passed("sca", {"pin": "right"})
         return None
+    if not is_internet(request):
+        return case.refused("sca", Reason.SCA_REQUIRED, {"mail_or_telephone": True})
     rules, counters = case.product.low_value, case.counters
     inputs: dict[str, int | str | bool] = {
         "amount": request.amount, "one_payment": rules.one_payment,

@@ -65,7 +65,7 @@ class RedisState:
             return await self._missed(account, "down")
         if reply == _NOTHING:
             return await self._missed(account, "missing")
-        head = _head(account, reply)
+        head = head_in(account, reply)
         if head is None:
             self._forget(account)  # a `v` of garbage must not keep the right state out
             return await self._missed(account, "damaged")
@@ -94,7 +94,7 @@ class RedisState:
     async def peek(self, account: AccountId) -> Head | None:
         """What the copy itself holds, without the journal; None when missing, damaged or out of reach (see `up`)."""
         try:
-            return _head(account, await self._connection.call("HMGET", key_of_account(account), "v", "s", "h"))
+            return head_in(account, await self._connection.call("HMGET", key_of_account(account), "v", "s", "h"))
         except StateDownError:
             return None
 
@@ -183,7 +183,7 @@ def _code(reply: Reply) -> str:
     return str(reply).split(" ")[0] if isinstance(reply, hiredis.ReplyError) else type(reply).__name__
 
 
-def _head(account: AccountId, reply: Reply) -> Head | None:
+def head_in(account: AccountId, reply: Reply) -> Head | None:
     """A reply as a head; None when it is not the whole and right state of this account."""
     if type(reply) is not list:  # an error: the key is of another type
         return None

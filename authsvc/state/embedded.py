@@ -40,7 +40,7 @@ class EmbeddedValkey:
 
     def __init__(self, data_dir: Path) -> None:
         self._folder = (data_dir / "valkey").resolve()
-        self.socket_path = _socket_path(self._folder)
+        self.socket_path = socket_path(self._folder)
         self._process: asyncio.subprocess.Process | None = None
         self._guard: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -169,7 +169,7 @@ async def _end(process: asyncio.subprocess.Process, how: signal.Signals) -> None
     await process.wait()
 
 
-def _socket_path(folder: Path) -> Path:
+def socket_path(folder: Path) -> Path:
     """In our folder; where that is too long, in a short one of the temporary folder, always the same for this data."""
     path = folder / "valkey.sock"
     if len(os.fsencode(path)) <= SOCKET_PATH_MAX:

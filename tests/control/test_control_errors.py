@@ -36,11 +36,12 @@ async def test_a_bug_is_500_and_tells_nobody_what_was_sent(api: Api, engine: Any
     """An unforeseen exception is answered 500; the log says where it was raised, and neither repeats its message."""
     account, log = await api.account(), io.StringIO()
     engine.fault = RuntimeError(f"cannot work with {PAN}")
+    before = structlog.get_config()
     logs.configure("info", log)
     try:
         answer = await api("POST", f"/v1/accounts/{account}/cards", {"pin": "1234", "pan": PAN})
     finally:
-        structlog.reset_defaults()
+        structlog.configure(**before)
     assert (answer.status, answer.body) == (500, {"detail": "a fault on our side"})
     assert "RuntimeError" in log.getvalue()
     assert PAN not in log.getvalue()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 from ledger_story import approve, end, load, opened, queue, unborn
@@ -17,7 +18,8 @@ async def one_account(ledger: Ledger, name: str) -> None:
     while True:
         turn += 1
         waiting = []
-        for made in (load, lambda at: approve(at, f"{turn:06}"), lambda at: end(at, f"{turn:06}")):
+        stan = f"{turn:06}"
+        for made in (load, partial(approve, stan=stan), partial(end, stan=stan)):
             head, durable = queue(ledger, head, made(head))
             waiting.append(durable)
         for durable in waiting:

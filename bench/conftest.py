@@ -1,0 +1,65 @@
+"""A table at the end: what each part took, beside its budget. A part above its budget is marked, and fails nothing:
+the machine may be busy, and only a person can tell."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import uvloop
+
+_BUDGET = re.compile(r"Budget: (\d+(?:\.\d+)?) µs")
+PerCall = Callable[..., None]
+AT_ONCE = 50
+"""Calls under way in the benchmarks that await something: what a busy engine has."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("filterwarnings", "ignore::cryptography.utils.CryptographyDeprecationWarning:psec")
+
+
+@pytest.fixture(autouse=True)
+def _budget(request: pytest.FixtureRequest) -> None:
+    """Every part has a budget in its docstring; it travels with the result, so that JSON reports have it too."""
+    found = _BUDGET.search(request.function.__doc__ or "")
+    assert found is not None, "the docstring of a benchmark names its budget: 'Budget: 40 µs'"
+    if "benchmark" in request.fixturenames:
+        request.getfixturevalue("benchmark").extra_info["budget_us"] = float(found[1])
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """The event loop the engine runs on, for benchmarks that drive it themselves."""
+    made = uvloop.new_event_loop()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def per_call(benchmark: Any) -> PerCall:
+    """`per_call(function, calls)`: measure a function that makes so many calls; the table shows the time of one.
+    `prepare`: makes the argument of each round, outside of what is measured."""
+
+    def measure(function: Callable[..., object], calls: int, prepare: Callable[[], object] | None = None) -> None:
+        benchmark.extra_info["calls"] = calls
+        setup: Callable[[], object] | None = (lambda: ((prepare(),), {})) if prepare else None
+        benchmark.pedantic(function, setup=setup, rounds=100, warmup_rounds=5)
+
+    return measure
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    session = getattr(config, "_benchmarksession", None)
+    done = [bench for bench in session.benchmarks if bench] if session else []
+    if not done:
+        return
+    terminalreporter.section("budgets (median of one call)")
+    for bench in done:
+        median = bench.stats.median * 1e6 / bench.extra_info.get("calls", 1)
+        budget = bench.extra_info["budget_us"]
+        verdict = "" if median <= budget else "ABOVE"
+        name = bench.name.removeprefix("test_").replace("_", " ")
+        terminalreporter.write_line(f"  {name:<44} {median:9.2f} µs   budget {budget:7.1f} µs   {verdict}".rstrip())

@@ -1,0 +1,45 @@
+"""The journal on a real SQLite file (WAL, synchronous=FULL): from append to durable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from authsvc.ledger.sqlite import SqliteLedger
+from authsvc.model import Account, Decision, Head
+from bench.conftest import AT_ONCE, PerCall
+from bench.world import first_of
+
+
+@pytest.fixture
+def ledger(loop: asyncio.AbstractEventLoop, tmp_path: Path) -> Iterator[SqliteLedger]:
+    made = SqliteLedger(tmp_path / "ledger.sqlite")
+    loop.run_until_complete(made.open())
+    yield made
+    loop.run_until_complete(made.close())
+
+
+def test_journal_append_alone(per_call: PerCall, loop: asyncio.AbstractEventLoop, ledger: SqliteLedger) -> None:
+    """One decision on a purchase, one commit, one fsync. Budget: 400 µs (200 of them SQLite's)."""
+    _measure(per_call, loop, ledger, 1)
+
+
+def test_journal_append_in_a_batch(per_call: PerCall, loop: asyncio.AbstractEventLoop, ledger: SqliteLedger) -> None:
+    """50 such decisions, each of its own account, in one commit. Budget: 60 µs a row (30 of them SQLite's)."""
+    _measure(per_call, loop, ledger, AT_ONCE)
+
+
+def _measure(per_call: PerCall, loop: asyncio.AbstractEventLoop, ledger: SqliteLedger, rows: int) -> None:
+    numbers = count()
+
+    def prepare() -> list[tuple[Head, Decision, Account]]:
+        return [first_of(next(numbers)) for _ in range(rows)]
+
+    async def append(made: list[tuple[Head, Decision, Account]]) -> None:
+        await asyncio.gather(*(ledger.append(*each)[1] for each in made))
+
+    per_call(lambda made: loop.run_until_complete(append(made)), rows, prepare)

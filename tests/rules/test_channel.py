@@ -1,0 +1,177 @@
+"""Rules 8 and 9: what is decided here, what is switched on, which merchants are forbidden."""
+
+from __future__ import annotations
+
+import pytest
+from given import (
+    ALL,
+    ATM,
+    BPS,
+    BRANCH,
+    CASINO_CHIPS,
+    CREDIT,
+    GAMBLING,
+    GERMANY,
+    MANY,
+    MC,
+    MINOR_SGB,
+    NOON,
+    SGB,
+    account,
+    authorization,
+    by_telephone,
+    card,
+    code,
+    contactless,
+    ids,
+    limits,
+    online,
+    reason,
+    with_pin,
+    withdrawal,
+)
+
+from authsvc.model import POLAND, Authorization, Bucket, Entry, Kind, Limits, Pin, Reason
+from authsvc.products import Product
+from authsvc.rules.channel import bucket_of
+from authsvc.rules.decide import decide
+
+
+@pytest.mark.parametrize(
+    ("request_", "then"),
+    [
+        (authorization(), Bucket.CASHLESS),
+        (contactless(), Bucket.CASHLESS),
+        (by_telephone(), Bucket.CASHLESS),  # MOTO is cashless, not internet
+        (online(), Bucket.INTERNET),
+        (authorization(entry=Entry.ECOMMERCE), Bucket.INTERNET),
+        (authorization(entry=Entry.MANUAL, condition="59"), Bucket.INTERNET),
+        (authorization(entry=Entry.CREDENTIAL_ON_FILE), Bucket.INTERNET),
+        (authorization(kind=Kind.PRE_AUTHORIZATION), Bucket.CASHLESS),
+        (withdrawal(), Bucket.CASH),
+        (authorization(kind=Kind.QUASI_CASH), Bucket.CASH),
+        (authorization(mcc=BRANCH), Bucket.CASH),
+        (authorization(mcc=ATM), Bucket.CASH),
+        (authorization(mcc=CASINO_CHIPS), Bucket.CASH),
+        (online(mcc=CASINO_CHIPS), Bucket.CASH),
+        (authorization(kind=Kind.VERIFICATION), Bucket.NONE),
+        (authorization(kind=Kind.BALANCE_INQUIRY, mcc=ATM), Bucket.NONE),
+    ],
+)
+@pytest.mark.parametrize("product", ALL, ids=ids)
+def test_what_counts_as_what(product: Product, request_: Authorization, then: Bucket) -> None:
+    """Cash, cashless, internet inside cashless; quasi-cash is cash, MOTO is not internet (rulebook sections 1, 2, 5)."""
+    assert bucket_of(request_, product) is then
+
+
+CASH_REQUESTS = [withdrawal(), authorization(kind=Kind.QUASI_CASH), authorization(mcc=BRANCH)]
+
+
+@pytest.mark.parametrize("product", ALL, ids=ids)
+@pytest.mark.parametrize(
+    ("switched", "off", "on"),
+    [
+        (limits(cash=0), CASH_REQUESTS, [authorization(), online()]),
+        (limits(cashless=0), [authorization(), contactless(), by_telephone(), online()], [withdrawal()]),
+        (limits(internet=0), [online()], [authorization(), withdrawal()]),
+        (limits(cashless=0, internet=MANY), [online()], [withdrawal()]),  # internet is inside cashless
+    ],
+    ids=["no cash", "no cashless", "no internet", "internet inside cashless"],
+)
+def test_a_limit_of_zero_switches_off(
+    product: Product, switched: Limits, off: list[Authorization], on: list[Authorization]
+) -> None:
+    """A day limit set to zero switches that kind of transaction off, and no other (S §23.2, W §10.2, P §3.5)."""
+    for request in off:
+        decision = decide(request, account(product, MANY, card(limits=switched)), product, NOON)
+        assert (reason(decision), code(decision)) == (Reason.CHANNEL_OFF, "57")
+    for request in on:
+        assert reason(decide(request, account(product, MANY, card(limits=switched)), product, NOON)) is None
+
+
+@pytest.mark.parametrize("product", ALL, ids=ids)
+def test_what_holds_nothing_needs_no_limit(product: Product) -> None:
+    """A verification or a balance inquiry is answered though every limit is zero (rulebook section 4)."""
+    start = account(product, MANY, card(limits=limits(0, 0, 0)))
+    assert code(decide(online(0, kind=Kind.VERIFICATION), start, product, NOON)) == "85"
+    assert code(decide(withdrawal(0, kind=Kind.BALANCE_INQUIRY), start, product, NOON)) == "00"
+
+
+@pytest.mark.parametrize("product", ALL, ids=ids)
+@pytest.mark.parametrize("entry", [Entry.CONTACTLESS_CHIP, Entry.CONTACTLESS_STRIPE])
+@pytest.mark.parametrize("pin", [Pin.ABSENT, Pin.RIGHT])
+def test_contactless_can_be_switched_off(product: Product, entry: Entry, pin: Pin) -> None:
+    """Who switched contactless off pays by contact only, PIN or not (S §16.8, W §12.7, P §3.2.1)."""
+    start = account(product, MANY, card(contactless_enabled=False))
+    decision = decide(authorization(entry=entry, pin=pin), start, product, NOON)
+    assert (reason(decision), code(decision)) == (Reason.CHANNEL_OFF, "57")
+    assert reason(decide(with_pin(), start, product, NOON)) is None
+
+
+UNDECIDED = [
+    Kind.REFUND, Kind.DEPOSIT, Kind.TRANSFER, Kind.PIN_CHANGE, Kind.INCREMENTAL,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("product", ALL, ids=ids)
+@pytest.mark.parametrize("kind", UNDECIDED)
+def test_what_is_not_decided_is_refused(product: Product, kind: Kind) -> None:
+    """What this engine does not decide yet is refused with its reason, never ignored (issue A, 4)."""
+    decision = decide(authorization(kind=kind), account(product), product, NOON)
+    assert (reason(decision), code(decision)) == (Reason.UNSUPPORTED_TRANSACTION, "12")
+
+
+@pytest.mark.parametrize("product", ALL, ids=ids)
+@pytest.mark.parametrize("feature", ["DE55", "DE49", "MTI 0120"])
+def test_a_feature_that_is_not_decided_is_refused_and_named(product: Product, feature: str) -> None:
+    """A chip cryptogram, a foreign currency, an advice: refused, and the trace says which (issue A, 4)."""
+    decision = decide(authorization(unsupported=feature), account(product), product, NOON)
+    assert reason(decision) is Reason.UNSUPPORTED_TRANSACTION
+    assert decision.trace[-1].inputs == {"feature": feature}
+
+
+@pytest.mark.parametrize(
+    ("product", "then", "visa_or_mastercard"),
+    [
+        (CREDIT, Reason.CASHBACK_NOT_ALLOWED, "57"),
+        (BPS, Reason.UNSUPPORTED_TRANSACTION, "12"),  # offered (W §8.7), and decided with issue B
+        (SGB, Reason.CASHBACK_NOT_ALLOWED, "57"),
+        (MINOR_SGB, Reason.CASHBACK_NOT_ALLOWED, "57"),
+    ],
+)
+def test_cashback(product: Product, then: Reason, visa_or_mastercard: str) -> None:
+    """Cashback is refused where the product does not offer it (S §13.1, P §4.2), and not decided yet where it does."""
+    decision = decide(authorization(kind=Kind.CASHBACK), account(product), product, NOON)
+    assert (reason(decision), code(decision)) == (then, visa_or_mastercard)
+
+
+FORBIDDEN, FINE = Reason.MERCHANT_FORBIDDEN, None
+
+
+@pytest.mark.parametrize(
+    ("request_", "at_p"),
+    [
+        (online(mcc=GAMBLING, country=GERMANY), FORBIDDEN),
+        (online(mcc="7800", country=GERMANY), FORBIDDEN),
+        (online(mcc="7801", country=GERMANY), FORBIDDEN),
+        (online(mcc="7802", country=GERMANY), FORBIDDEN),
+        (online(mcc="9406", country=GERMANY), FORBIDDEN),
+        (authorization(mcc=GAMBLING, country=GERMANY, entry=Entry.CREDENTIAL_ON_FILE), FORBIDDEN),
+        (online(mcc=GAMBLING, country=POLAND), FINE),
+        (online(mcc=GAMBLING, country=""), FINE),  # nobody said it is abroad
+        (authorization(mcc=GAMBLING, country=GERMANY), FINE),  # in the casino, card in the terminal
+        (online(country=GERMANY), FINE),
+    ],
+)
+@pytest.mark.parametrize("product", ALL, ids=ids)
+def test_foreign_internet_gambling(product: Product, request_: Authorization, at_p: Reason | None) -> None:
+    """P refuses gambling on the internet with companies outside Poland; S and W do not name it (P §4.9)."""
+    decision = decide(request_, account(product), product, NOON)
+    then = at_p if product in (SGB, MINOR_SGB) else None
+    assert (reason(decision), code(decision)) == (then, "57" if then else "00")
+
+
+def test_codes_of_the_schemes_agree_on_channels() -> None:
+    """57 for a channel that is off, on both schemes (rulebook section 3)."""
+    assert {product.code(Reason.CHANNEL_OFF) for product in ALL} == {"57"}
+    assert [product.id for product in MC] == ["prepaid-bps", "prepaid-sgb", "prepaid-sgb-minor"]
