@@ -80,11 +80,13 @@ class Traffic:
 
     def during(self, disturb: Callable[[], object], times: int, answers_between: int) -> Traffic:
         """Disturb the engine again and again while payments flow, then end."""
-        for _ in range(times):
+        try:
+            for _ in range(times):
+                self.wait_for(answers_between)
+                disturb()
             self.wait_for(answers_between)
-            disturb()
-        self.wait_for(answers_between)
-        self.stop()
+        finally:
+            self.stop()
         return self
 
     def repeats(self, most: int) -> list[tuple[bytes, bytes]]:

@@ -110,12 +110,12 @@ def test_unanswered_ones_are_decided_once(start: Start) -> None:
 def test_a_killed_engine_leaves_nothing_running(start: Start) -> None:
     """Its Valkey ends with it."""
     engine = start()
-    pid = int((engine.data_dir / "valkey" / "valkey.pid").read_text())
+    assert answers_ping(engine)
     engine.kill()
-    until = time.monotonic() + 5
-    while os.path.exists(f"/proc/{pid}") and time.monotonic() < until:  # noqa: PTH110
+    until = time.monotonic() + 10
+    while answers_ping(engine):
+        assert time.monotonic() < until
         time.sleep(0.01)
-    assert not os.path.exists(f"/proc/{pid}")  # noqa: PTH110
 
 
 def test_a_full_disk(start: Start) -> None:
@@ -143,16 +143,17 @@ def test_a_full_disk(start: Start) -> None:
 # ------------------------------------------------------------------------------------------------- Redis goes away
 
 
-def garbage_in_every_key(copy: redis.Redis) -> None:
-    """Someone else's hand in our keys: other types, other values, numbers ahead of the journal."""
-    for turn, key in enumerate(copy.scan_iter()):
+def garbage(copy: redis.Redis, cards: list[Plastic]) -> None:
+    """Someone else's hand in our keys: another type, a number ahead of the journal, a state that is none."""
+    for turn, card in enumerate(cards):
+        key = f"acct:{{{card.account}}}"
+        copy.delete(key)
         if turn % 3 == 0:
-            copy.delete(key)
             copy.set(key, b"no hash")
-        elif turn % 3 == 1:
-            copy.hset(key, "v", b"999999")
         else:
-            copy.hset(key, "s", b"{}")
+            copy.hset(
+                key, mapping={"v": b"999999", "s": b"{}"} if turn % 3 == 1 else {"v": b"x", "s": b"\x00", "h": b"zz"}
+            )
 
 
 def kill_valkey(engine: EngineProcess) -> None:
@@ -178,23 +179,22 @@ def stall_valkey(engine: EngineProcess) -> None:
     os.kill(pid, signal.SIGCONT)
 
 
-DISTURBANCES: dict[str, tuple[Callable[[EngineProcess], object], int]] = {
-    "emptied": (lambda engine: engine.valkey().flushall(), 10),
-    "scripts forgotten": (lambda engine: engine.valkey().script_flush(), 10),
-    "keys of garbage": (lambda engine: garbage_in_every_key(engine.valkey()), 10),
-    "clients thrown out": (lambda engine: engine.valkey().client_kill_filter(_type="normal", skipme=True), 5),
-    "silent": (stall_valkey, 2),
-    "killed": (kill_valkey, 2),
+Disturb = Callable[[EngineProcess, list[Plastic]], object]
+DISTURBANCES: dict[str, tuple[Disturb, int]] = {
+    "emptied": (lambda engine, _: engine.valkey().flushall(), 10),
+    "scripts forgotten": (lambda engine, _: engine.valkey().script_flush(), 10),
+    "keys of garbage": (lambda engine, cards: garbage(engine.valkey(), cards), 10),
+    "clients thrown out": (lambda engine, _: engine.valkey().client_kill_filter(_type="normal", skipme=True), 5),
+    "silent": (lambda engine, _: stall_valkey(engine), 2),
+    "killed": (lambda engine, _: kill_valkey(engine), 2),
 }
 
 
 @pytest.mark.parametrize(("disturb", "times"), DISTURBANCES.values(), ids=DISTURBANCES)
-def test_redis_disturbed_in_mid_flow(
-    bank: Bank, disturb: Callable[[EngineProcess], object], times: int
-) -> None:
+def test_redis_disturbed_in_mid_flow(bank: Bank, disturb: Disturb, times: int) -> None:
     """No wrong answer, nothing lost, nothing held twice; and the copy is whole again afterwards."""
     cards = several(bank)
-    traffic = Traffic(bank.engine, cards).during(lambda: disturb(bank.engine), times, 60)
+    traffic = Traffic(bank.engine, cards).during(lambda: disturb(bank.engine, cards), times, 60)
     assert traffic.codes.keys() == {"00"}
     for card in cards:
         assert card.held == traffic.approved(card)

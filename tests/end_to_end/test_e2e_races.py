@@ -102,22 +102,28 @@ class ForeignWriter:
 
     def decide(self, account_id: str, command: Command) -> None:
         """Journal and head move in one transaction, exactly as the engine does it."""
-        with self._connection:
-            rows = list(self._connection.execute("SELECT hash, state FROM head WHERE account = ?", (account_id,)))
-            before_hash, state = rows[0]
-            before = msgspec.json.decode(state, type=Account)
-            decision = decide(command, before, self._products[before.product], UnixMs(before.at))
-            after, encoded = evolve(before, decision), msgspec.json.encode(decision)
-            new_hash = chain(before_hash, encoded)
-            kind = str(command.__struct_config__.tag)
-            self._connection.execute(
-                "INSERT INTO journal (account, seq, at, kind, key, rrn, stan, decision, hash) VALUES (?,?,?,?,?,?,?,?,?)",
-                (account_id, after.seq, decision.at, kind, 0, "", "", encoded.decode(), new_hash),
-            )
-            self._connection.execute(
-                "UPDATE head SET seq = ?, hash = ?, state = ? WHERE account = ?",
-                (after.seq, new_hash, msgspec.json.encode(after).decode(), account_id),
-            )
+        self._connection.execute("BEGIN IMMEDIATE")  # not deferred: it would read first, and then be too late to write
+        try:
+            self._decide(account_id, command)
+        finally:
+            self._connection.execute("COMMIT")
+
+    def _decide(self, account_id: str, command: Command) -> None:
+        rows = list(self._connection.execute("SELECT hash, state FROM head WHERE account = ?", (account_id,)))
+        before_hash, state = rows[0]
+        before = msgspec.json.decode(state, type=Account)
+        decision = decide(command, before, self._products[before.product], UnixMs(before.at))
+        after, encoded = evolve(before, decision), msgspec.json.encode(decision)
+        new_hash = chain(before_hash, encoded)
+        kind = str(command.__struct_config__.tag)
+        self._connection.execute(
+            "INSERT INTO journal (account, seq, at, kind, key, rrn, stan, decision, hash) VALUES (?,?,?,?,?,?,?,?,?)",
+            (account_id, after.seq, decision.at, kind, 0, "", "", encoded.decode(), new_hash),
+        )
+        self._connection.execute(
+            "UPDATE head SET seq = ?, hash = ?, state = ? WHERE account = ?",
+            (after.seq, new_hash, msgspec.json.encode(after).decode(), account_id),
+        )
 
     def close(self) -> None:
         self._connection.close()
