@@ -99,6 +99,7 @@ class Config(_Part, frozen=True, kw_only=True):
     seed_demo: bool = False
     products_dir: Path = Path("config/products")
     response_codes_dir: Path = Path("config/response_codes")
+    rates_dir: Path = Path("config/rates")
     key_file: Path = Path("config/keys/demo.toml")
     answer_within_ms: Positive = 5_000
     redis: RedisConfig = RedisConfig()

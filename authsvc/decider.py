@@ -8,6 +8,7 @@ moved on loses the journal's compare-and-set, reads the journal and decides agai
 from __future__ import annotations
 
 from asyncio import Future
+from collections.abc import Callable
 from time import perf_counter
 from typing import Literal, NamedTuple
 
@@ -41,6 +42,8 @@ from authsvc.rules.evolve import evolve
 from authsvc.rules.memory import MAX_RECENT_KEYS, Missing, missing
 from authsvc.state.copy import RedisState
 
+ChipAnswer = Callable[[str], str]
+"""DE39 -> DE55 of the answer."""
 ATTEMPTS = 5
 """How often one request is decided before it is given up: each lost race means that another decision was taken."""
 
@@ -69,7 +72,13 @@ class Decider:
         self._on_their_way: dict[tuple[AccountId, Key], tuple[Decision, Future[None]]] = {}
         self.now = clock
 
-    async def decide(self, request: Request, offered_pvv: str = "", vault: VaultEntry | None = None) -> Decision:
+    async def decide(
+        self,
+        request: Request,
+        offered_pvv: str = "",
+        vault: VaultEntry | None = None,
+        chip_answer: ChipAnswer | None = None,
+    ) -> Decision:
         """The decision on `request`, durable; the earlier one for a repeat.
 
         Raises StaleAccountError after `ATTEMPTS` lost races, LedgerDownError when nothing can be remembered,
@@ -78,13 +87,19 @@ class Decider:
         deadline = perf_counter() + self._within
         for attempt in range(ATTEMPTS):
             try:
-                return await self._once(request, offered_pvv, vault, attempt > 0, deadline)
+                return await self._once(request, offered_pvv, vault, chip_answer, attempt > 0, deadline)
             except StaleAccountError:
                 self._metrics.conflict()
         raise StaleAccountError(f"{request.account}: lost {ATTEMPTS} races in a row")
 
     async def _once(
-        self, request: Request, offered_pvv: str, vault: VaultEntry | None, from_journal: bool, deadline: float
+        self,
+        request: Request,
+        offered_pvv: str,
+        vault: VaultEntry | None,
+        chip_answer: ChipAnswer | None,
+        from_journal: bool,
+        deadline: float,
     ) -> Decision:
         started = perf_counter()
         key = request_key(request)
@@ -97,6 +112,7 @@ class Decider:
         decision = decide(with_pin_verdict(request, offered_pvv, account), account, product, now, past)
         if decision.seq <= account.seq:
             return await self._remembered(decision)
+        decision = with_chip_answer(decision, chip_answer)
         after = evolve(account, decision)
         decided = perf_counter()
         self._metrics.stage("load", loaded - started)
@@ -204,6 +220,13 @@ def with_pin_verdict(request: Request, offered_pvv: str, account: Account) -> Re
     card = account.cards.get(request.card)
     right = card is not None and offered_pvv == card.pvv
     return replace(request, pin=Pin.RIGHT if right else Pin.WRONG)
+
+
+def with_chip_answer(decision: Decision, chip_answer: ChipAnswer | None) -> Decision:
+    """The decision with what its answer tells the chip: made from its DE39, and kept, so that a repeat gets it again."""
+    if chip_answer is None or decision.answer is None:
+        return decision
+    return replace(decision, answer=replace(decision.answer, chip=chip_answer(decision.answer.response_code)))
 
 
 def reason_of(decision: Decision) -> Reason | Literal[""]:

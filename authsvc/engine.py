@@ -167,6 +167,9 @@ class ControlPort:
     async def find(self, rrn: str, stan: str, account: str) -> list[Decision]:
         return [row.decision for row in await self._ledger.find(rrn, stan, account)]
 
+    async def since(self, position: int, limit: int) -> list[tuple[int, Decision]]:
+        return [(row.position, row.decision) for row in await self._ledger.since(position, limit)]
+
     def now(self) -> UnixMs:
         return self._decider.now()
 
@@ -210,7 +213,7 @@ def build(config: Config) -> Engine:
     for name, listener in config.listeners.items():
         _one_of(f"listeners.{name}.dialect", listener.dialect, DIALECTS)
         _one_of(f"listeners.{name}.framing", listener.framing, FRAMINGS)
-    return Engine(config, load_products(config.products_dir, config.response_codes_dir))
+    return Engine(config, load_products(config.products_dir, config.response_codes_dir, config.rates_dir))
 
 
 def _one_of(key: str, value: str, known: dict[str, object] | object) -> None:

@@ -18,6 +18,7 @@ from msgspec import Struct
 AccountId = NewType("AccountId", str)
 CardId = NewType("CardId", str)
 HoldId = NewType("HoldId", str)
+VirtualId = NewType("VirtualId", str)
 Minor = NewType("Minor", int)
 UnixMs = NewType("UnixMs", int)
 Day = NewType("Day", str)
@@ -105,10 +106,12 @@ COMMAND_REASONS = frozenset(
 
 
 class CardRef(Struct, frozen=True, gc=False):
-    """Where a PAN leads: the card, and the account whose journal its messages go to. `card` is "" for an unknown PAN."""
+    """Where a PAN leads: the card, and the account whose journal its messages go to. `card` is "" for an unknown PAN.
+    `virtual`: the device number that stands for the card, when the PAN is a wallet's and not the plastic's own."""
 
     account: AccountId
     card: CardId
+    virtual: VirtualId = VirtualId("")
 
 
 class Origin(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -187,7 +190,20 @@ class Authorization(Struct, frozen=True, tag="authorization", omit_defaults=True
     expiry: str = ""
     pin: Pin = Pin.ABSENT
     cvv2: str = ""  # "" absent, "M" matches, "N" does not
+    virtual: VirtualId = VirtualId("")  # the device number that was used instead of the card's own PAN
+    cvm: str = ""  # 9F34 of DE55, CVM Results: six hexadecimal digits, "" without
     draw: float = 1.0  # [0, 1): keyed hash of the message identity, for the random PIN request; 1.0: not drawn
+    billing: Minor = Minor(0)  # DE6, in `billing_currency` (DE51): what the scheme converted it to; 0 absent
+    billing_currency: str = ""
+    cryptogram: str = ""  # "" none, "M" the chip's cryptogram (9F26) is right, "N" it is not, "U" of no version we know
+    cryptogram_version: int = 0  # of the issuer application data (9F10)
+    atc: int = 0  # 9F36: how many transactions the chip has begun
+    offline_pin: bool = False  # 9F34: the chip verified the PIN, and it was right
+    level: str = ""  # DE48.42: 212 fully authenticated by 3-D Secure
+    flag: str = ""  # DE48.22: the exemption asked for, or who initiated
+    cavv: str = ""  # DE48.43: "" none, "M" a proof of ours for this card and merchant, "N" not
+    proof: int = 0  # its number, see `ThreeDsProof`
+    stripe: str = ""  # the CVV on the stripe: "" none there, "M", "N"
     unsupported: str = ""
 
 
@@ -230,6 +246,7 @@ class Reversal(Struct, frozen=True, tag="reversal", omit_defaults=True):
     amount: Minor
     currency: str
     becomes: Minor | None = None
+    virtual: VirtualId = VirtualId("")  # the device number that was used instead of the card's own PAN
 
     @property
     def is_advice(self) -> bool:
@@ -251,6 +268,21 @@ class By(StrEnum):
     HOLDER = "holder"
     USER = "user"
     BANK = "bank"
+
+
+class AccountStatus(StrEnum):
+    OPEN = "open"
+    CLOSED = "closed"
+    HOLDER_DECEASED = "holder_deceased"
+    CAPACITY_LOST = "capacity_lost"
+
+
+class VirtualStatus(StrEnum):
+    """Of a device number; `deleted` is for ever."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    DELETED = "deleted"
 
 
 class BlockKind(StrEnum):
@@ -312,8 +344,13 @@ class BlockCard(Struct, frozen=True, tag="block_card", omit_defaults=True):
 
 
 class UnblockCard(Struct, frozen=True, tag="unblock_card", omit_defaults=True):
+    """`by`: whose order it is; None: the bank's own staff, who may lift every temporary block. `hotline`: asked for by
+    telephone, which not every regulation offers for it (W §17.4)."""
+
     account: AccountId
     card: CardId
+    by: By | None = None
+    hotline: bool = False
     idempotency: str = ""
     fingerprint: str = ""
 
@@ -328,7 +365,8 @@ class UnblockPin(Struct, frozen=True, tag="unblock_pin", omit_defaults=True):
 
 
 class SetLimits(Struct, frozen=True, tag="set_limits", omit_defaults=True):
-    """New day limits; None leaves one as it is. What is used today stays used."""
+    """New day limits; None leaves one as it is. What is used today stays used. `individual`: new individual limit,
+    credit products only; `effective`: when it begins to apply, 0 is at once."""
 
     account: AccountId
     card: CardId
@@ -337,9 +375,21 @@ class SetLimits(Struct, frozen=True, tag="set_limits", omit_defaults=True):
     internet: Minor | None = None
     idempotency: str = ""
     fingerprint: str = ""
+    individual: Minor | None = None
+    effective: UnixMs = UnixMs(0)
 
 
 class SetContactless(Struct, frozen=True, tag="set_contactless", omit_defaults=True):
+    account: AccountId
+    card: CardId
+    enabled: bool
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class SetMarginNotices(Struct, frozen=True, tag="set_margin_notices", omit_defaults=True):
+    """The user declines the currency-margin notices, or wants them again (P §19)."""
+
     account: AccountId
     card: CardId
     enabled: bool
@@ -355,9 +405,118 @@ class SetPin(Struct, frozen=True, tag="set_pin", omit_defaults=True):
     fingerprint: str = ""
 
 
+class SetAccountStatus(Struct, frozen=True, tag="set_account_status", omit_defaults=True):
+    """The agreement has ended, the holder has died or lost legal capacity, or got it back."""
+
+    account: AccountId
+    status: AccountStatus
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class RecordThreeDs(Struct, frozen=True, tag="record_three_ds", omit_defaults=True):
+    """What one authentication at the access control server came to. `amount`: minor units of `currency` (ISO 4217 numeric);
+    `merchant`: as in DE42."""
+
+    account: AccountId
+    card: CardId
+    amount: Minor
+    currency: str
+    merchant: str
+    succeeded: bool
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class UnlockThreeDs(Struct, frozen=True, tag="unlock_three_ds", omit_defaults=True):
+    """Hotline or branch end the lock of 3-D Secure and clear its failures."""
+
+    account: AccountId
+    card: CardId
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class SetTrusted(Struct, frozen=True, tag="set_trusted", omit_defaults=True):
+    """A merchant (DE42) joins or leaves the holder's trusted ones."""
+
+    account: AccountId
+    card: CardId
+    merchant: str
+    trusted: bool
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class RenewCard(Struct, frozen=True, tag="renew_card", omit_defaults=True):
+    """The same number and PIN with a new `expiry` (YYMM)."""
+
+    account: AccountId
+    card: CardId
+    expiry: str
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class ReplaceCard(Struct, frozen=True, tag="replace_card", omit_defaults=True):
+    """`card` gives way to `new`, which has another number (`last4`) and another PIN (`pvv`). `expiry`: YYMM, "" to have
+    it decided by how long ago the old one was blocked; `fresh_expiry`: what a new one would be, YYMM."""
+
+    account: AccountId
+    card: CardId
+    new: CardId
+    last4: str
+    pvv: str
+    fresh_expiry: str
+    expiry: str = ""
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class CreateVirtual(Struct, frozen=True, tag="create_virtual", omit_defaults=True):
+    """A device number, `virtual`, that stands for the card in a wallet. `expiry`: YYMM, "" is the card's own."""
+
+    account: AccountId
+    card: CardId
+    virtual: VirtualId
+    last4: str
+    expiry: str = ""
+    wallet: str = ""
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class SetVirtual(Struct, frozen=True, tag="set_virtual", omit_defaults=True):
+    """Suspend, resume or delete a device number."""
+
+    account: AccountId
+    card: CardId
+    virtual: VirtualId
+    status: VirtualStatus
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
 Message = Authorization | Reversal
-CardCommand = IssueCard | ActivateCard | BlockCard | UnblockCard | UnblockPin | SetLimits | SetContactless | SetPin
-Command = OpenAccount | Load | CardCommand
+CardCommand = (
+    IssueCard
+    | ActivateCard
+    | BlockCard
+    | UnblockCard
+    | UnblockPin
+    | SetLimits
+    | SetContactless
+    | SetMarginNotices
+    | SetPin
+    | RecordThreeDs
+    | UnlockThreeDs
+    | SetTrusted
+    | RenewCard
+    | ReplaceCard
+    | CreateVirtual
+    | SetVirtual
+)
+Command = OpenAccount | Load | SetAccountStatus | CardCommand
 Request = Message | Command
 
 
@@ -366,18 +525,11 @@ def request_key(request: Request) -> Key | None:
     if isinstance(request, Authorization | Reversal):
         origin = request.origin
         names = (origin.sent, origin.stan, origin.acquirer, origin.terminal, origin.merchant)
-        return key_of(origin.mti[:3], request.card, *names)
+        return key_of(origin.mti[:3], request.virtual or request.card, *names)  # DE2 is part of what makes a repeat
     return key_of("command", request.account, request.idempotency) if request.idempotency else None
 
 
 # --------------------------------------------------------------------------------------------- what is known: Account
-
-
-class AccountStatus(StrEnum):
-    OPEN = "open"
-    CLOSED = "closed"
-    HOLDER_DECEASED = "holder_deceased"
-    CAPACITY_LOST = "capacity_lost"
 
 
 class CardStatus(StrEnum):
@@ -403,6 +555,42 @@ class Used(Struct, frozen=True, gc=False, omit_defaults=True):
     internet_count: int = 0
 
 
+class Foreign(Struct, frozen=True, gc=False, omit_defaults=True):
+    """How a foreign amount came to PLN. `amount`, `currency`: of the transaction (DE4, DE49); `pln`: grosze it came to;
+    `basis`, `basis_currency`: what was converted (DE4 or DE6), at `rate` millionths of a zloty for one unit of it;
+    `table`: day of the bank's table, "" when the scheme had converted to PLN; `markup`: hundredths of a percent on top."""
+
+    amount: Minor
+    currency: str
+    pln: Minor
+    basis: Minor
+    basis_currency: str
+    rate: int
+    table: str = ""
+    markup: int = 0
+
+
+class ChipCounter(Struct, frozen=True, gc=False, omit_defaults=True):
+    """Transaction counters (ATC, 9F36) seen of one chip. `chip`: the device number, or the expiry of the plastic (a renewed
+    one counts from the beginning); `last`: the highest; bit n of `window`: `last` - n was seen."""
+
+    chip: str
+    last: int
+    window: int = 1
+
+
+class ThreeDsProof(Struct, frozen=True, gc=False, omit_defaults=True):
+    """A proof of authentication that was given out, without the proof itself. `number`: what names it; `amount`, `spent`:
+    minor units of `currency`; `merchant`: DE42 it is good for."""
+
+    number: int
+    issued: UnixMs
+    merchant: str
+    amount: Minor
+    currency: str
+    spent: Minor = Minor(0)
+
+
 class Counters(Struct, frozen=True, omit_defaults=True):
     """What messages change on a card.
 
@@ -420,11 +608,42 @@ class Counters(Struct, frozen=True, omit_defaults=True):
     low_value_sum: Minor = Minor(0)
     low_value_count: int = 0
     scas: int = 0
+    chips: tuple[ChipCounter, ...] = ()
+    three_ds_failures: int = 0  # failed authentications in a row; they survive midnight until the third
+    three_ds_locked_on: Day = Day("")  # the day of the third
+    proofs: tuple[ThreeDsProof, ...] = ()  # oldest first
+    sca_merchants: tuple[str, ...] = ()  # those with a payment authenticated by 3-D Secure (DE42), newest last
+
+
+class VirtualCard(Struct, frozen=True, omit_defaults=True):
+    """A device number that stands for a card. `expiry`: YYMM, its own; `wallet`: whose, for people."""
+
+    id: VirtualId
+    last4: str
+    expiry: str
+    status: VirtualStatus
+    created: UnixMs
+    wallet: str = ""
+
+
+class PendingLimits(Struct, frozen=True, omit_defaults=True):
+    """Limits that were ordered and take effect at `at`; None leaves one as it is."""
+
+    at: UnixMs
+    cash: Minor | None = None
+    cashless: Minor | None = None
+    internet: Minor | None = None
+    individual: Minor | None = None
 
 
 class Card(Struct, frozen=True, omit_defaults=True):
     """`pvv`: PIN verification value; `expiry`: YYMM, good to the last day of that month; `blocked_by`, `blocked_at`,
-    `before_block` (the status to go back to): of a temporary block; `debt`: posted and unpaid, credit products only, grosze."""
+    `before_block` (the status to go back to): of a temporary block; `debt`: posted and unpaid, credit products only, grosze.
+
+    `bank_blocked_at`: of the bank's own temporary block beside one that holder or user asked for, 0: none;
+    `renewal`: expiry of the renewed plastic that is not active yet, YYMM, "" none; `pending`: limits ordered ahead, by
+    time; `virtual`: device numbers that stand for it; `replaces`: the card whose place it took; `closed_at`: of the
+    block for good."""
 
     id: CardId
     last4: str
@@ -439,6 +658,16 @@ class Card(Struct, frozen=True, omit_defaults=True):
     blocked_by: By | None = None
     blocked_at: UnixMs = UnixMs(0)
     before_block: CardStatus = CardStatus.ACTIVE
+    noticed_month: str = ""  # YYYY-MM of the currency-margin notices in `noticed`: their currencies
+    noticed: tuple[str, ...] = ()
+    margin_notices: bool = True  # False: the user declined them (P §19)
+    bank_blocked_at: UnixMs = UnixMs(0)
+    renewal: str = ""
+    pending: tuple[PendingLimits, ...] = ()
+    virtual: tuple[VirtualCard, ...] = ()
+    replaces: CardId = CardId("")
+    closed_at: UnixMs = UnixMs(0)
+    trusted: tuple[str, ...] = ()  # merchants (DE42) that the holder trusts
 
 
 class Bucket(StrEnum):
@@ -474,6 +703,8 @@ class Hold(Struct, frozen=True, omit_defaults=True):
     bucket: Bucket
     sca_use: ScaUse = ScaUse.NONE
     scas: int = 0
+    foreign: Foreign | None = None  # how the amount came to PLN, None where it was
+    exemption: str = ""  # what freed it from SCA, a name of the product's `exemptions`
 
 
 class HoldEnd(StrEnum):
@@ -555,6 +786,16 @@ class CountersSet(Struct, frozen=True, tag="counters_set"):
     counters: Counters
 
 
+class AccountStatusSet(Struct, frozen=True, tag="account_status_set"):
+    status: AccountStatus
+
+
+class CardRenewed(Struct, frozen=True, tag="card_renewed"):
+    """The renewed plastic is in use: its expiry is the card's from now on (S §32.7)."""
+
+    card: CardId
+
+
 class CardCaptured(Struct, frozen=True, tag="card_captured"):
     """A third wrong PIN on a product that captures the card."""
 
@@ -576,6 +817,16 @@ class HoldEnded(Struct, frozen=True, tag="hold_ended"):
     hold: HoldId
     how: HoldEnd
     at: UnixMs
+
+
+class Noticed(Struct, frozen=True, tag="noticed"):
+    """A currency-margin notice is due: the card's first transaction of `month` (YYYY-MM) in `currency`; `margin`: what the
+    conversion cost above the ECB reference rate, hundredths of a percent."""
+
+    card: CardId
+    currency: str
+    month: str
+    margin: int
 
 
 class ReversalRemembered(Struct, frozen=True, tag="reversal_remembered"):
@@ -601,10 +852,13 @@ Change = (
     | BalanceSet
     | CardSet
     | CountersSet
+    | AccountStatusSet
+    | CardRenewed
     | CardCaptured
     | HoldPlaced
     | HoldReduced
     | HoldEnded
+    | Noticed
     | ReversalRemembered
     | ReversalsForgotten
     | KeyRemembered
@@ -627,10 +881,11 @@ class Step(Struct, frozen=True, array_like=True):
 
 
 class Approved(Struct, frozen=True, tag="approved", omit_defaults=True):
-    """`amount`: grosze approved; `hold`: the hold placed, "" when none was needed."""
+    """`amount`: grosze approved; `hold`: the hold placed, "" when none was needed; `exemption`: what freed it from SCA."""
 
     amount: Minor = Minor(0)
     hold: HoldId = HoldId("")
+    exemption: str = ""
 
 
 class Refused(Struct, frozen=True, tag="refused"):
@@ -650,6 +905,7 @@ class Answer(Struct, frozen=True, gc=False, omit_defaults=True):
     response_code: str
     authorization_code: str = ""
     available: Minor | None = None
+    chip: str = ""  # DE55: the issuer's answer to the chip, hexadecimal
 
 
 class Decision(Struct, frozen=True, omit_defaults=True):

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from authsvc.codec import network
 from authsvc.codec.answers import to_answer, to_refusal
 from authsvc.codec.dialects import Dialect, Fields, MessageError
-from authsvc.codec.translate import pan_of, to_request
+from authsvc.codec.translate import Received, pan_of, to_request
 from authsvc.decider import Decider, reason_of
 from authsvc.errors import LedgerDownError, PeerError, StaleAccountError
 from authsvc.ledger.journal import CommitUnknownError
@@ -63,11 +63,14 @@ class Pipeline:
         fields = link.dialect.decode(payload)  # codec: bytes -> data elements
         if network.is_network_management(fields["t"]):
             return self._network(link, fields)
-        request, offered_pvv = await self._understand(fields)  # codec, security: -> meaning; the PAN stops here
+        received = await self._understand(fields)  # codec, security: -> meaning; the PAN stops here
+        request = received.request
         self._metrics.stage("decode", perf_counter() - started)
         if not link.signed_on:
             return self._refuse(link, fields, Reason.LEDGER_UNAVAILABLE)
-        decision = await self._decider.decide(request, offered_pvv)  # state, rules, ledger: decided, and durable
+        decision = await self._decider.decide(  # state, rules, ledger: decided, and durable
+            request, received.offered_pvv, chip_answer=received.chip_answer
+        )
         answer = link.dialect.encode(_response(fields, decision))  # codec: meaning -> bytes
         self._metrics.stage("total", perf_counter() - started)
         if self._log_messages:
@@ -97,17 +100,21 @@ class Pipeline:
         except PeerError:
             return None
 
-    async def _understand(self, fields: Fields) -> tuple[Message, str]:
-        """What the message means, and the PIN verification value its PIN block came to ("" without one)."""
+    async def _understand(self, fields: Fields) -> Received:
+        """What the message means, what its PIN block came to, and how to answer its chip."""
         pan = pan_of(fields)
         card = self._vault.cached(pan) or await self._vault.find(pan)
         received = to_request(fields, card, self._hsm)
+        if card.virtual and received.offered_pvv:  # the PIN is the card's, whatever number it came with
+            card_pan = await self._vault.pan_of(card.card) or ""
+            offered = self._hsm.offered_pvv(bytes.fromhex(fields["52"]), pan, card_pan)
+            received = replace(received, offered_pvv=offered)
         request = received.request
         if isinstance(request, Authorization) and request.entry in CONTACTLESS:
             origin = request.origin
             draw = self._draws.draw(request.card, origin.sent, origin.stan, origin.acquirer, origin.terminal)
-            request = replace(request, draw=draw)
-        return request, received.offered_pvv
+            return replace(received, request=replace(request, draw=draw))
+        return received
 
     def _network(self, link: Link, fields: Fields) -> bytes:
         """0800: no account, no decision; only the link's own state."""

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from authsvc.errors import ConfigError
 from authsvc.model import COMMAND_REASONS, Reason, Scheme
+from authsvc.rates import RateName, Rates, load_rates
 
 Grosze = Annotated[int, Meta(ge=0)]
 Mcc = Annotated[str, Meta(pattern=r"^\d{4}$")]
@@ -25,7 +26,10 @@ STEPS = (
     "contactless_first", "atm_pin", "contactless_amount", "contactless_total", "contactless_random", "sca",
     "cash_limit", "cashless_limit", "internet_limit", "cash_count", "cashless_count", "internet_count", "funds", "hold",
     "reversal", "open_account", "load", "issue_card", "activate", "block", "unblock", "unblock_pin", "limits", "contactless",
-    "pin_set",
+    "pin_set", "virtual_card", "device", "virtual_create", "virtual_set", "renew", "replace", "individual_limit",
+    "account_set",
+    "cryptogram", "atc", "fallback", "stripe_cvv", "offline_pin", "currency", "margin_notice", "margin_notices",
+    "three_ds", "unlock_3ds", "trusted_merchants",
 )  # fmt: skip
 """Every step a decision can be made of; each has a paragraph in each product ("" where no regulation speaks)."""
 
@@ -105,12 +109,69 @@ class Mccs(_Part, frozen=True, kw_only=True):
     unattended: tuple[Mcc, ...]
 
 
+class Lifecycle(_Part, frozen=True, kw_only=True):
+    """`renews`: whether a card gets a new expiry when its own ends; `same_expiry_days`: calendar days after a block in
+    which the card that takes the blocked one's place keeps its expiry (0: never)."""
+
+    renews: bool = False
+    same_expiry_days: Annotated[int, Meta(ge=0)] = 0
+
+
 class Block(_Part, frozen=True, kw_only=True):
     """`holder_days`: calendar days after which a temporary block asked for by holder or user becomes permanent (None:
-    never); `user_permanent`: whether a mere user may order a permanent block."""
+    never); `user_permanent`: whether a mere user may order a permanent block; `user_lifts`: whether a user may lift the
+    temporary block that a user asked for; `hotline_lifts`: whether a temporary block can be lifted by telephone."""
 
     holder_days: Annotated[int, Meta(ge=1)] | None = None
     user_permanent: bool
+    user_lifts: bool = True
+    hotline_lifts: bool = True
+
+
+class ForeignRules(_Part, frozen=True, kw_only=True):
+    """Amounts in foreign currency. `bank`: whose tables (`config/rates/BANK.toml`, "" none); `markup_hundredths`: added to
+    every converted debit, hundredths of a percent; `cash_rate`, `cashless_rate`, `credit_rate`: which rate of the table;
+    `table`: which table, the last of the day before, or the one in force at `table_hour` of the business day before;
+    `notice`: for which currencies the currency-margin notice is due, `notice_declinable`: whether the user may do
+    without."""
+
+    bank: Annotated[str, Meta(pattern=r"^[a-z0-9-]*$")] = ""
+    markup_hundredths: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    cash_rate: RateName = "notes_sell"
+    cashless_rate: RateName = "transfer_sell"
+    credit_rate: RateName = "transfer_buy"
+    table: Literal["day_before", "business_day_before"] = "day_before"
+    table_hour: Annotated[int, Meta(ge=0, le=23)] = 15
+    notice: Literal["EU", "EEA"] = "EU"
+    notice_declinable: bool = False
+
+
+class ChipRules(_Part, frozen=True, kw_only=True):
+    """`require_cryptogram`: refuse a chip payment that brings none; `versions`: cryptogram versions (CVN) of the cards
+    issued; `fallback`: whether the stripe may stand in for a chip that does not answer; `stripe_cvv`: whether the CVV on
+    the stripe, where there is one, must be right."""
+
+    require_cryptogram: bool = False
+    versions: tuple[Annotated[int, Meta(ge=0, le=255)], ...] = ()
+    fallback: bool = True
+    stripe_cvv: bool = True
+
+
+class ThreeDsRules(_Part, frozen=True, kw_only=True):
+    """`opens_next_day`: whether a lock after three failures opens by itself the next day; `proof_minutes`: how long a proof
+    is good."""
+
+    opens_next_day: bool = False
+    proof_minutes: Annotated[int, Meta(ge=1)] = 10
+
+    @property
+    def proof_ms(self) -> int:
+        return self.proof_minutes * 60_000
+
+
+Exemption = Literal[
+    "low_value", "trusted", "one_leg", "unattended", "bank_risk", "merchant_initiated", "recurring", "acquirer_risk", "moto"
+]
 
 
 class Product(_Part, frozen=True, kw_only=True):
@@ -133,12 +194,18 @@ class Product(_Part, frozen=True, kw_only=True):
     contactless: ContactlessRules
     low_value: LowValueRules
     sca_resets: Literal["both", "own"]
-    exemptions: tuple[Literal["low_value"], ...]
+    exemptions: tuple[Exemption, ...]
+    eea: tuple[Country, ...] = ()  # countries of the European Economic Area, for "one_leg"
+    three_ds: ThreeDsRules = ThreeDsRules()
     hold: HoldRules
     cashback: CashbackRules
     block: Block
+    lifecycle: Lifecycle = Lifecycle()
     mcc: Mccs
     forbidden: tuple[ForbiddenMerchant, ...] = ()
+    foreign: ForeignRules = ForeignRules()
+    chip: ChipRules = ChipRules()
+    rates: Rates = Rates()
     paragraphs: dict[str, str]
     response_codes: dict[Reason, str] = {}
 
@@ -172,9 +239,10 @@ def stray_product(codes: dict[Scheme, dict[Reason, str]]) -> Product:
     )  # fmt: skip
 
 
-def load_products(products_dir: Path, codes_dir: Path) -> Products:
+def load_products(products_dir: Path, codes_dir: Path, rates_dir: Path | None = None) -> Products:
     """Read every product and response-code file, and check them against each other.
 
+    `rates_dir`: exchange-rate tables; None: there are none, foreign amounts are refused unless the scheme converted them.
     Returns the products by id, with "none" (see `stray_product`) among them. Raises ConfigError naming file and key.
     """
     codes = _load_codes(codes_dir)
@@ -182,7 +250,8 @@ def load_products(products_dir: Path, codes_dir: Path) -> Products:
     for path in sorted(products_dir.glob("*.toml")):
         product = _decode(path, Product)
         _check(path, product, products)
-        products[product.id] = msgspec.structs.replace(product, response_codes=codes[product.scheme])
+        rates = load_rates(rates_dir, product.foreign.bank) if rates_dir and product.foreign.bank else Rates()
+        products[product.id] = msgspec.structs.replace(product, response_codes=codes[product.scheme], rates=rates)
     if len(products) == 1:
         raise ConfigError(f"{products_dir}: no product file (*.toml)")
     return products
@@ -228,5 +297,9 @@ def _check(path: Path, product: Product, others: Products) -> None:
         limit: DayLimit = getattr(product.limits, name)
         if limit.ceiling is not None and limit.default > limit.ceiling:
             raise ConfigError(f"{path}: limits.{name}.default is above limits.{name}.ceiling")
+    if "one_leg" in product.exemptions and not product.eea:
+        raise ConfigError(f"{path}: eea is missing, the exemption one_leg needs it")
+    if product.rates != Rates():
+        raise ConfigError(f"{path}: rates belong into config/rates/")
     if product.response_codes:
         raise ConfigError(f"{path}: response_codes belong into config/response_codes/")

@@ -93,17 +93,20 @@ def test_only_p_forbids_foreign_internet_gambling(product: str) -> None:
 
 
 @pytest.mark.parametrize("product", ALL)
-def test_only_the_low_value_exemption_is_decided_yet(product: str) -> None:
-    assert PRODUCTS[product].exemptions == ("low_value",)
+def test_the_exemptions_in_their_order(product: str) -> None:
+    """S §2.43, §18.9.6, W §9.5; P §4.7 has more of them. No product allows the acquirer's own risk analysis."""
+    of_p = ("one_leg", "unattended", "bank_risk", "merchant_initiated", "recurring", "moto")
+    assert PRODUCTS[product].exemptions == ("low_value", "trusted", *(of_p if product in (SGB, MINOR) else ()))
+    assert PRODUCTS[product].three_ds.opens_next_day is (product in (CREDIT, BPS))
 
 
 SECTION = r"§\d+(\.\d+)*(-\d+)?"
 PARAGRAPHS = re.compile(rf"^[SWP] ({SECTION}|zał\.\d( {SECTION})?)(, ({SECTION}|zał\.\d( {SECTION})?))*$")
 SILENT = {  # where the regulation says nothing
-    CREDIT: {"repeat", "supported", "cash_count", "cashless_count", "internet_count"},
-    BPS: {"repeat", "supported", "cash_count", "cashless_count", "internet_count", "reversal"},
-    SGB: {"repeat", "supported"},
-    MINOR: {"repeat", "supported"},
+    CREDIT: {"repeat", "supported", "fallback", "cash_count", "cashless_count", "internet_count"},
+    BPS: {"repeat", "supported", "fallback", "cash_count", "cashless_count", "internet_count", "reversal"},
+    SGB: {"repeat", "supported", "fallback"},
+    MINOR: {"repeat", "supported", "fallback"},
 }
 
 

@@ -35,6 +35,8 @@ def to_answer(fields: Mapping[str, str], answer: Answer, cvv2: str = "") -> Fiel
         response["48"] = private
     if answer.available is not None:
         response["54"] = _available(fields.get("3", "000000")[2:4], answer.available)
+    if answer.chip:
+        response["55"] = answer.chip
     return response
 
 

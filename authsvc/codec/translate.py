@@ -12,9 +12,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from authsvc.codec import subfields
+from authsvc.codec import card_present, subfields
 from authsvc.errors import PeerError
-from authsvc.model import PLN, Authorization, CardRef, Entry, Kind, Minor, Origin, Original, Reversal
+from authsvc.model import Authorization, CardRef, Entry, Kind, Minor, Origin, Original, Reversal
 
 AUTHORIZATIONS = frozenset({"0100", "0101", "0120", "0121", "0200", "0201", "0220", "0221"})
 REVERSALS = frozenset({"0400", "0401", "0420", "0421"})
@@ -48,26 +48,33 @@ SAME_IN_A_REPEAT = (
 
 _NOTHING = ("",) * len(SAME_IN_A_REPEAT)
 _CVV2 = "92"
+_CAVV = "43"
+_LEVEL = "42"
 _LINK = "63"
 _INITIATOR = "22"
 _MERCHANT_INITIATED = frozenset({"01", "03"})
 
 
-class Checks(Protocol):
+class Checks(card_present.Checks, Protocol):
     """What translating needs of the security module."""
 
     def offered_pvv(self, pin_block: bytes, pan: str) -> str:
         """PVV of the PIN in an ISO-0 block under the link's key; ValueError on a block that is none for this PAN."""
+
+    def opened_cavv(self, cavv: str, card: str, merchant: str) -> int:
+        """The number of a 3-D Secure proof that is ours for this card and merchant, 0 of any other."""
 
     def cvv2_matches(self, cvv2: str, pan: str, expiry: str) -> bool:
         """Whether `cvv2` is that of `pan` and `expiry` (YYMM)."""
 
 
 class Received(Struct, frozen=True):
-    """A message understood. `offered_pvv`: PVV of the PIN that came with it, "" without; compare, then forget it."""
+    """A message understood. `offered_pvv`: PVV of the PIN that came with it, "" without; compare, then forget it.
+    `chip_answer`: makes DE55 of the answer from its DE39; None where no right cryptogram came."""
 
     request: Authorization | Reversal
     offered_pvv: str = ""
+    chip_answer: card_present.ChipAnswer | None = None
 
     def __repr__(self) -> str:
         return f"Received(request={self.request!r}, offered_pvv=***)"
@@ -107,23 +114,40 @@ def _authorization(fields: Mapping[str, str], card: CardRef, checks: Checks) -> 
     private = subfields.parse(fields["48"]) if "48" in fields else {}
     expiry = _expiry(fields)
     amount = Minor(int(fields["4"]))
+    entry = ENTRIES.get(fields["22"][:2], Entry.MANUAL)
+    proof = checks.opened_cavv(private[_CAVV], card.card, fields.get("42", "").strip()) if _CAVV in private else 0
+    present = card_present.card_present(fields, pan, entry, checks)
     request = Authorization(
         account=card.account,
         card=card.card,
+        virtual=card.virtual,
         origin=_origin(fields),
         fingerprint=fingerprint(fields),
         kind=_kind(fields, amount, private),
         amount=amount,
         currency=fields["49"],
-        entry=ENTRIES.get(fields["22"][:2], Entry.MANUAL),
+        billing=Minor(int(fields.get("6", "0"))) if "51" in fields else Minor(0),
+        billing_currency=fields.get("51", ""),
+        entry=entry,
         condition=fields.get("25", "00"),
         mcc=fields.get("18", ""),
         country=fields.get("19", ""),
         expiry=expiry,
         cvv2=_cvv2(private[_CVV2], pan, expiry, checks) if _CVV2 in private else "",
+        level=private.get(_LEVEL, ""),
+        flag=private.get(_INITIATOR, ""),
+        cavv=("M" if proof else "N") if _CAVV in private else "",
+        proof=proof,
         unsupported=_unsupported(fields),
+        cryptogram=present.cryptogram,
+        cryptogram_version=present.cryptogram_version,
+        atc=present.atc,
+        offline_pin=present.offline_pin,
+        stripe=present.stripe,
+        cvm=present.cvm,
     )
-    return Received(request, _offered_pvv(fields["52"], pan, checks) if "52" in fields else "")
+    offered_pvv = _offered_pvv(fields["52"], pan, checks) if "52" in fields else ""
+    return Received(request, offered_pvv, present.answer)
 
 
 def _reversal(fields: Mapping[str, str], card: CardRef) -> Reversal:
@@ -132,11 +156,12 @@ def _reversal(fields: Mapping[str, str], card: CardRef) -> Reversal:
     return Reversal(
         account=card.account,
         card=card.card,
+        virtual=card.virtual,
         origin=_origin(fields),
         fingerprint=fingerprint(fields),
         original=_original(fields),
         amount=Minor(int(fields["4"])),
-        currency=fields.get("49", PLN),
+        currency=fields.get("49", ""),
         becomes=Minor(int(fields["95"][:12])) if "95" in fields else None,
     )
 
@@ -204,11 +229,7 @@ def _unsupported(fields: Mapping[str, str]) -> str:
         return "DE3"
     if fields["22"][:2] not in ENTRIES:
         return "DE22"
-    if fields["49"] != PLN:
-        return "DE49"
-    if fields.get("51", PLN) != PLN:
-        return "DE51"
-    return "DE55" if fields.get("55") else ""
+    return ""
 
 
 def _track_parts(track: str) -> tuple[str, str]:

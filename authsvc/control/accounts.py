@@ -7,14 +7,14 @@ from typing import Annotated
 from litestar import get, post
 from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 
-from authsvc.control.bodies import LoadBody, OpenAccountBody
+from authsvc.control.bodies import AccountStatusBody, LoadBody, OpenAccountBody
 from authsvc.control.desk import Desk
 from authsvc.control.errors import PROBLEMS, bad_field, unknown
 from authsvc.control.idempotency import Once
 from authsvc.control.records import DecisionView, decision_view
 from authsvc.control.roles import Action
 from authsvc.control.views import AccountCreated, AccountView, Loaded, account_view
-from authsvc.model import AccountId, BalanceSet, Decision, Load, Minor, OpenAccount
+from authsvc.model import AccountId, BalanceSet, Decision, Load, Minor, OpenAccount, SetAccountStatus
 from authsvc.products import Product
 
 PAGE = 100
@@ -84,4 +84,21 @@ async def read_journal(
     return [decision_view(decision) for decision in decisions]
 
 
-HANDLERS = (open_account, read_account, load_account, read_journal)
+@post(
+    "/accounts/{account:str}/status",
+    opt={"action": Action.SET_ACCOUNT_STATUS},
+    responses=PROBLEMS,
+    tags=["accounts"],
+    status_code=200,
+)
+async def set_status(
+    account: FromPath[str], data: JSONBody[AccountStatusBody], desk: SkipValidation[Desk], once: SkipValidation[Once]
+) -> AccountView:
+    """The agreement has ended, the holder has died or lost legal capacity, or has got it back. The death of a mere user
+    is a permanent block of that user's card."""
+    found = await desk.account(AccountId(account))
+    await desk.decide(SetAccountStatus(found.account.id, data.status, once.key, once.fingerprint(data)))
+    return account_view(await desk.account(AccountId(account)))
+
+
+HANDLERS = (set_status, open_account, read_account, load_account, read_journal)

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import msgspec
 from litestar.dto import MsgspecDTO
 from msgspec import Meta, Struct
 
 from authsvc.control.errors import bad_field
-from authsvc.model import BlockKind, By
+from authsvc.model import AccountStatus, BlockKind, By
 
 if TYPE_CHECKING:
     from litestar._openapi.schema_generation import SchemaCreator
@@ -55,6 +55,15 @@ class OpenAccountBody(Body, frozen=True):
     holder: Holder = ""
 
 
+class ThreeDsBody(Body, frozen=True):
+    """`amount`: minor units of `currency` (ISO 4217 numeric, or PLN, EUR, USD, GBP); `merchant_id`: as in DE42."""
+
+    amount: Amount
+    currency: Annotated[str, Meta(pattern=r"^([0-9]{3}|PLN|EUR|USD|GBP)$(?!\n)")]
+    merchant_id: Annotated[str, Meta(pattern=r"^[!-~]([ -~]{0,13}[!-~])?$(?!\n)", description="DE42, without its padding")]
+    outcome: Literal["succeeded", "failed"]
+
+
 class LoadBody(Body, frozen=True):
     amount: Amount
     reference: PaymentReference
@@ -70,6 +79,49 @@ class LimitsBody(Body, frozen=True):
     @property
     def is_empty(self) -> bool:
         return self.cash is None and self.cashless is None and self.internet is None
+
+
+class ChangeLimitsBody(LimitsBody, frozen=True):
+    """`individual_limit`: credit products only; `effective_at`: when all of it begins to apply, at once when absent."""
+
+    individual_limit: Amount | None = None
+    effective_at: Moment | None = None
+
+    @property
+    def changes_nothing(self) -> bool:
+        return self.is_empty and self.individual_limit is None
+
+
+class UnblockBody(Body, frozen=True):
+    """`by`: whose temporary block is lifted, on whose word; absent: bank staff lift whatever stands."""
+
+    by: By | None = None
+
+
+class AccountStatusBody(Body, frozen=True):
+    status: AccountStatus
+
+
+class RenewBody(Body, frozen=True):
+    """`expiry`: of the renewed card; absent: the product's term after the old one."""
+
+    expiry: Expiry | None = None
+
+
+class ReplaceBody(Body, frozen=True):
+    """Without `pan` one is generated in the product's BIN; without `expiry` the regulation decides which it gets."""
+
+    pin: PinDigits
+    pan: PanDigits | None = None
+    expiry: Expiry | None = None
+
+
+class VirtualCardBody(Body, frozen=True):
+    """A device number. Without `pan` one is generated in the product's BIN, without `expiry` it is the card's."""
+
+    pan: PanDigits | None = None
+    expiry: Expiry | None = None
+    wallet: Annotated[str, Meta(max_length=40, pattern=r"^[A-Za-z ._-]*$(?!\n)")] = ""
 
 
 class IssueCardBody(Body, frozen=True):

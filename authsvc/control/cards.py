@@ -7,25 +7,29 @@ from typing import Any
 from litestar import Request, get, post, put
 from litestar.params import FromPath, JSONBody, SkipValidation
 
-from authsvc.control.bodies import BlockBody, ContactlessBody, LimitsBody, PinBody
+from authsvc.control.bodies import BlockBody, ChangeLimitsBody, ContactlessBody, PinBody, UnblockBody
 from authsvc.control.desk import Desk
 from authsvc.control.errors import PROBLEMS, bad_field, role_too_weak
 from authsvc.control.idempotency import Once
-from authsvc.control.roles import BLOCKS_AS, Action, Token
-from authsvc.control.views import CardView, card_view
+from authsvc.control.roles import BLOCKS_AS, LIFTS_AS, SETS_INDIVIDUAL_LIMIT, Action, Role, Token
+from authsvc.control.views import CardView, card_view, unix_ms
 from authsvc.model import (
     ActivateCard,
     BlockCard,
+    By,
     CardCommand,
     CardId,
     Minor,
     SetContactless,
     SetLimits,
+    SetMarginNotices,
     SetPin,
     UnblockCard,
     UnblockPin,
+    UnixMs,
 )
 
+CENTURY_END = 4_102_444_800_000
 HTTP_OK = 200
 HTTP_NO_CONTENT = 204
 
@@ -74,10 +78,24 @@ async def block(
 @post(
     "/cards/{card:str}/unblock", opt={"action": Action.UNBLOCK}, responses=PROBLEMS, tags=["cards"], status_code=HTTP_OK
 )
-async def unblock(card: FromPath[str], desk: SkipValidation[Desk], once: SkipValidation[Once]) -> CardView:
-    """Lift a temporary block."""
+async def unblock(
+    card: FromPath[str],
+    desk: SkipValidation[Desk],
+    once: SkipValidation[Once],
+    request: Request[Any, Token, Any],
+    data: JSONBody[UnblockBody | None] = None,
+) -> CardView:
+    """Lift a temporary block. A body `{"by": "holder" | "user" | "bank"}` may say on whose word; without it a portal acts
+    for the holder, and bank staff lift whatever stands."""
+    role = request.auth.role
+    by = (data.by if data else None) or (None if By.BANK in LIFTS_AS[role] else By.HOLDER)
+    if by is not None and by not in LIFTS_AS[role]:
+        raise role_too_weak(role)
     account = await desk.account_of(CardId(card))
-    return await _changed(UnblockCard(account, CardId(card), once.key, once.fingerprint()), desk)
+    command = UnblockCard(
+        account, CardId(card), by, role is Role.HOTLINE, once.key, once.fingerprint(data, role.encode())
+    )
+    return await _changed(command, desk)
 
 
 @post(
@@ -95,16 +113,32 @@ async def unblock_pin(card: FromPath[str], desk: SkipValidation[Desk], once: Ski
 
 @put("/cards/{card:str}/limits", opt={"action": Action.SET_LIMITS}, responses=PROBLEMS, tags=["cards"])
 async def set_limits(
-    card: FromPath[str], data: JSONBody[LimitsBody], desk: SkipValidation[Desk], once: SkipValidation[Once]
+    card: FromPath[str],
+    data: JSONBody[ChangeLimitsBody],
+    desk: SkipValidation[Desk],
+    once: SkipValidation[Once],
+    request: Request[Any, Token, Any],
 ) -> CardView:
-    """Set day limits; those not given stay. What is used today stays used."""
-    if data.is_empty:
-        raise bad_field("", "one of cash, cashless, internet is needed")
-    account = await desk.account_of(CardId(card))
+    """Set day limits, and a credit card's individual limit; those not given stay. What is used today stays used."""
+    if data.changes_nothing:
+        raise bad_field("", "one of cash, cashless, internet, individual_limit is needed")
+    found = await desk.card(CardId(card))
+    account = found.account.id
+    if data.individual_limit is not None:
+        if found.product.funds != "credit":
+            raise bad_field("individual_limit", "only cards of a credit product have one")
+        if request.auth.role not in SETS_INDIVIDUAL_LIMIT:
+            raise role_too_weak(request.auth.role)
+    effective = unix_ms(data.effective_at) if data.effective_at else UnixMs(0)
+    if data.effective_at and not 0 <= effective < CENTURY_END:
+        raise bad_field("effective_at", "is not in this century")
     cash, cashless, internet = (
         None if limit is None else Minor(limit) for limit in (data.cash, data.cashless, data.internet)
     )
-    command = SetLimits(account, CardId(card), cash, cashless, internet, once.key, once.fingerprint(data))
+    individual = None if data.individual_limit is None else Minor(data.individual_limit)
+    command = SetLimits(
+        account, CardId(card), cash, cashless, internet, once.key, once.fingerprint(data), individual, effective
+    )
     return await _changed(command, desk)
 
 
@@ -135,6 +169,17 @@ async def set_pin(
     await desk.decide(command)
 
 
+@put("/cards/{card:str}/margin-notices", opt={"action": Action.SET_CONTACTLESS}, responses=PROBLEMS, tags=["cards"])
+async def set_margin_notices(
+    card: FromPath[str], data: JSONBody[ContactlessBody], desk: SkipValidation[Desk], once: SkipValidation[Once]
+) -> CardView:
+    """Decline the currency-margin notices, where the regulation lets the user, or want them again (P §19)."""
+    account = await desk.account_of(CardId(card))
+    command = SetMarginNotices(account, CardId(card), data.enabled, once.key, once.fingerprint(data))
+    return await _changed(command, desk)
+
+
 HANDLERS = (
+    set_margin_notices,
     read_card, activate, block, unblock, unblock_pin, set_limits, set_contactless, set_pin,
 )  # fmt: skip

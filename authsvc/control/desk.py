@@ -9,6 +9,7 @@ from authsvc.control.ports import Engine, Mint
 from authsvc.ledger.journal import VaultEntry
 from authsvc.model import Account, AccountId, Card, CardId, Command, Decision, Reason, Refused, UnixMs
 from authsvc.products import Product, Products
+from authsvc.rules.views import as_of
 
 _NOT_NOW = frozenset({Reason.LEDGER_UNAVAILABLE, Reason.SYSTEM_ERROR})
 
@@ -64,7 +65,7 @@ class Desk:
         found = await self.account(await self.account_of(card))
         if card not in found.account.cards:
             raise unknown("card")
-        return FoundCard(*found, found.account.cards[card])
+        return FoundCard(*found, as_of(found.account.cards[card], found.now))
 
     async def decide(self, command: Command, vault: VaultEntry | None = None) -> Decision:
         """The decision that did it, this time or at the first call of its key. Raises 409 when it is refused."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from authsvc.ledger.journal import VaultEntry
-from authsvc.model import Account, AccountId, CardId, Command, Decision, UnixMs
+from authsvc.model import Account, AccountId, CardId, Command, Decision, UnixMs, VirtualId
 
 MetricsText = Callable[[], bytes]
 """All metrics in the Prometheus text format."""
@@ -37,6 +37,9 @@ class Engine(Protocol):
     async def find(self, rrn: str, stan: str, account: str) -> list[Decision]:
         """The decisions on messages that match every criterion that is not ""."""
 
+    async def since(self, position: int, limit: int) -> list[tuple[int, Decision]]:
+        """Decisions of all accounts behind a journal position, in the order in which they were taken, each with its own."""
+
     def now(self) -> UnixMs:
         """The engine's time, simulated or not."""
 
@@ -48,11 +51,19 @@ class Mint(Protocol):
 
     def card_id(self, account: AccountId, idempotency: str) -> CardId: ...
 
+    def virtual_id(self, card: CardId, idempotency: str) -> VirtualId: ...
+
+    def number_secrets(self, pan: str, virtual: VirtualId) -> tuple[bytes, bytes]:
+        """The keyed hash that finds a device number, and the number sealed for the vault."""
+
     def pan(self, bin_: str) -> str:
         """A new PAN in the BIN, random, with its Luhn digit."""
 
     def card_secrets(self, pan: str, pin: str, card: CardId) -> tuple[str, bytes, bytes]:
         """The PVV of the PIN, the keyed hash that finds the PAN, and the PAN sealed for the vault."""
+
+    def cavv(self, number: int, card: CardId, merchant: str, amount: int, currency: str) -> str:
+        """The proof of a 3-D Secure authentication."""
 
     async def new_pvv(self, card: CardId, pin: str) -> str:
         """The PVV of a new PIN of a card that is in the vault."""

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from authsvc.control.views import HoldView, hold_view, rfc3339
 from authsvc.model import Approved, Decision, HoldPlaced, Reason, Refused, Step, Verdict
+from authsvc.rules.remedy import remedy
 
 WITHHELD = frozenset({"pvv", "fingerprint"})
 """Names that are left out wherever they stand: a PVV gives its PIN away to whoever has the key; a fingerprint is a hash
@@ -27,7 +28,7 @@ class StepView(Struct, frozen=True):
 
 class DecisionView(Struct, frozen=True):
     """`decision`: `ACCOUNT:SEQ`; `kind`: type of the request, `request`: the rest of it; `outcome`: "approved" or
-    "refused"; `amount`: grosze approved; `reason`, `rule`, `paragraph`: of a refusal; `response_code`: DE39, null for a
+    "refused"; `amount`: grosze approved; `remedy`: what would have helped, null if nothing; `reason`, `rule`, `paragraph`: of a refusal; `response_code`: DE39, null for a
     command; `hold`: the hold it placed; `changes`: what it did to the account."""
 
     decision: str
@@ -42,6 +43,7 @@ class DecisionView(Struct, frozen=True):
     reason: Reason | None
     rule: str | None
     paragraph: str | None
+    remedy: str | None
     response_code: str | None
     authorization_code: str | None
     hold: HoldView | None
@@ -67,6 +69,7 @@ def decision_view(decision: Decision) -> DecisionView:
         reason=refusal.reason if refusal else None,
         rule=refusal.rule if refusal else None,
         paragraph=refusal.paragraph if refusal else None,
+        remedy=remedy(decision) or None,
         response_code=answer.response_code if answer else None,
         authorization_code=(answer.authorization_code or None) if answer else None,
         hold=_hold(decision),

@@ -48,18 +48,31 @@ class Action(StrEnum):
     SET_PIN = "set_pin"
     SET_LIMITS = "set_limits"
     SET_CONTACTLESS = "set_contactless"
+    SET_VIRTUAL = "set_virtual"
+    RENEW_CARD = "renew_card"
+    REPLACE_CARD = "replace_card"
+    SET_ACCOUNT_STATUS = "set_account_status"
+    THREE_DS = "three_ds"
+    UNLOCK_3DS = "unlock_3ds"
+    SET_TRUSTED = "set_trusted"
     MOVE_CLOCK = "move_clock"
 
 
 _READ = frozenset({Action.READ})
 _CARD_IN_HAND = frozenset(
-    {Action.ACTIVATE, Action.BLOCK, Action.UNBLOCK, Action.SET_PIN, Action.SET_LIMITS, Action.SET_CONTACTLESS}
+    {
+        Action.ACTIVATE, Action.BLOCK, Action.UNBLOCK, Action.SET_PIN, Action.SET_LIMITS, Action.SET_CONTACTLESS,
+        Action.SET_VIRTUAL, Action.SET_TRUSTED,
+    }
 )
-_HOTLINE = _READ | _CARD_IN_HAND | {Action.UNBLOCK_PIN}
+_HOTLINE = _READ | _CARD_IN_HAND | {Action.UNBLOCK_PIN, Action.UNLOCK_3DS}
 
 ALLOWED: dict[Role, frozenset[Action]] = {
     Role.OPERATOR: frozenset(Action),
-    Role.BRANCH: _HOTLINE | {Action.OPEN_ACCOUNT, Action.LOAD, Action.ISSUE_CARD},
+    Role.BRANCH: _HOTLINE | {
+        Action.OPEN_ACCOUNT, Action.LOAD, Action.ISSUE_CARD, Action.RENEW_CARD, Action.REPLACE_CARD,
+        Action.SET_ACCOUNT_STATUS,
+    },
     Role.HOTLINE: _HOTLINE,
     # A portal acts for the holder: whatever a holder may do alone. A PIN block ends by the hotline (S §12.3, W §13.3).
     Role.PORTAL: _READ | _CARD_IN_HAND,
@@ -76,6 +89,12 @@ BLOCKS_AS: dict[Role, frozenset[By]] = {
     Role.AUDITOR: frozenset(),
 }
 """On whose behalf a role may block a card."""
+
+LIFTS_AS: dict[Role, frozenset[By]] = {role: by & frozenset(By) for role, by in BLOCKS_AS.items()}
+"""On whose behalf a role may lift a temporary block: the same; a portal never lifts the bank's."""
+
+SETS_INDIVIDUAL_LIMIT = frozenset({Role.OPERATOR, Role.BRANCH})
+"""S §25.4: the holder orders it at the bank."""
 
 assert set(ALLOWED) == set(BLOCKS_AS) == set(Role)
 

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from authsvc.control.desk import Found, FoundCard
-from authsvc.model import AccountStatus, Card, CardStatus, Hold, UnixMs
+from authsvc.model import AccountStatus, Card, CardStatus, Hold, UnixMs, VirtualCard, VirtualStatus
 from authsvc.rules import views as rules
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -123,6 +123,43 @@ class ThreeDsView(Struct, frozen=True):
     failures: int
 
 
+class ThreeDsOutcome(Struct, frozen=True):
+    """`eci`: electronic commerce indicator; `cavv`: the proof, null without one."""
+
+    eci: str
+    cavv: str | None
+    locked: bool
+
+
+class PendingView(Struct, frozen=True):
+    """Limits that were ordered and apply from `effective_at` on; null: that one stays."""
+
+    effective_at: datetime
+    cash: int | None
+    cashless: int | None
+    internet: int | None
+    individual_limit: int | None
+
+
+class RenewalView(Struct, frozen=True):
+    """The renewed plastic: inactive until activated, or used at an ATM with the right PIN."""
+
+    expiry: str
+    status: CardStatus
+
+
+class VirtualView(Struct, frozen=True):
+    """A device number that stands for the card."""
+
+    virtual_card: str
+    card: str
+    last4: str
+    expiry: str
+    status: VirtualStatus
+    wallet: str
+    created: datetime
+
+
 class CardView(Struct, frozen=True):
     card: str
     account: str
@@ -137,6 +174,10 @@ class CardView(Struct, frozen=True):
     low_value: LowValueView
     three_ds: ThreeDsView
     trusted_merchants: list[str]
+    individual_limit: int | None
+    pending_limits: list[PendingView]
+    renewal: RenewalView | None
+    virtual_cards: list[VirtualView]
 
 
 class ClockView(Struct, frozen=True):
@@ -186,15 +227,26 @@ def card_view(found: FoundCard) -> CardView:
         last4=card.last4,
         expiry=card.expiry,
         status=rules.effective_status(card, product, now),
+        individual_limit=card.individual_limit if product.funds == "credit" else None,
+        pending_limits=[
+            PendingView(rfc3339(one.at), one.cash, one.cashless, one.internet, one.individual) for one in card.pending
+        ],
+        renewal=RenewalView(card.renewal, CardStatus.INACTIVE) if card.renewal else None,
+        virtual_cards=[virtual_view(card, one) for one in card.virtual],
         limits=LimitsView(card.limits.cash, card.limits.cashless, card.limits.internet),
         used_today=_used_today(card, now),
         remaining_today=msgspec.convert(rules.remaining_today(card, product, now), DayUse),
         pin_tries_left=rules.pin_tries_left(card, now),
         contactless=ContactlessView(card.contactless_enabled, counters.contactless_unlocked, counters.contactless),
         low_value=LowValueView(counters.low_value_sum, counters.low_value_count),
-        # The engine has neither 3DS nor trusted merchants yet, so this is the state of every card, not a guess.
-        three_ds=ThreeDsView(locked=False, failures=0),
-        trusted_merchants=[],
+        three_ds=ThreeDsView(*rules.three_ds(card, product, now)),
+        trusted_merchants=list(card.trusted),
+    )
+
+
+def virtual_view(card: Card, virtual: VirtualCard) -> VirtualView:
+    return VirtualView(
+        virtual.id, card.id, virtual.last4, virtual.expiry, virtual.status, virtual.wallet, rfc3339(virtual.created)
     )
 
 

@@ -149,6 +149,10 @@ class Ledger(Protocol):
         """Decisions of the account above seq `after`, in order."""
         ...
 
+    async def since(self, position: int, limit: int = 1000) -> list[JournalRow]:
+        """Decisions of all accounts behind a position, in the order in which they were taken."""
+        ...
+
     async def find(self, rrn: str = "", stan: str = "", account: str = "", limit: int = 100) -> list[JournalRow]:
         """Decisions that match all that is given, newest first."""
         ...

@@ -180,6 +180,9 @@ class SqliteLedger:
     async def journal(self, account: AccountId, after: int = 0, limit: int = 1000) -> list[JournalRow]:
         return await self._read(SqliteReader.journal, account, after, limit)
 
+    async def since(self, position: int, limit: int = 1000) -> list[JournalRow]:
+        return await self._read(SqliteReader.since, position, limit)
+
     async def find(self, rrn: str = "", stan: str = "", account: str = "", limit: int = 100) -> list[JournalRow]:
         return await self._read(SqliteReader.find, rrn, stan, account, limit)
 

@@ -79,6 +79,9 @@ class SqliteReader:
     def journal(self, account: AccountId, after: int, limit: int) -> list[JournalRow]:
         return list(self._rows(f"{_ROW} WHERE account = ? AND seq > ? ORDER BY seq LIMIT ?", account, after, limit))
 
+    def since(self, position: int, limit: int) -> list[JournalRow]:
+        return list(self._rows(f"{_ROW} WHERE position > ? ORDER BY position LIMIT ?", position, limit))
+
     def find(self, rrn: str, stan: str, account: str, limit: int) -> list[JournalRow]:
         given = {column: value for column, value in (("rrn", rrn), ("stan", stan), ("account", account)) if value}
         wanted = " AND ".join(f"{column} = ? AND {column} <> ''" for column in given) or "TRUE"

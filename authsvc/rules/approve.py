@@ -22,7 +22,7 @@ from authsvc.model import (
     ScaUse,
     Used,
 )
-from authsvc.rules import contactless, limits
+from authsvc.rules import contactless, currency, limits, three_ds
 from authsvc.rules.calendar import days_later
 from authsvc.rules.case import Case
 from authsvc.rules.funds import card_room
@@ -57,7 +57,9 @@ def approve(case: Case) -> tuple[Approved, Answer]:
     hold = _hold(case, request, code)
     case.changes.append(HoldPlaced(hold))
     case.passed("hold", {"amount": hold.amount, "expires": hold.expires, "hold": hold.id})
-    return Approved(amount=request.amount, hold=hold.id), Answer(APPROVED, code)
+    currency.notice(case)
+    three_ds.spend(case, request)
+    return Approved(amount=request.amount, hold=hold.id, exemption=case.exemption), Answer(APPROVED, code)
 
 
 def count_without_sca(counters: Counters, use: ScaUse, amount: Minor, count: int, used: Used) -> Counters:
@@ -87,6 +89,8 @@ def _hold(case: Case, request: Authorization, code: str) -> Hold:
         bucket=case.bucket,
         sca_use=case.sca_use,
         scas=case.counters.scas,
+        foreign=case.foreign,
+        exemption=case.exemption,
     )
 
 

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from authsvc.model import Answer, Authorization, Counters, CountersSet, Outcome, Reason, Refused
-from authsvc.rules import approve, card, channel, contactless, funds, limits, pin, remote
+from authsvc.rules import (
+    approve,
+    card,
+    channel,
+    chip,
+    contactless,
+    currency,
+    funds,
+    limits,
+    pin,
+    remote,
+    renewal,
+    virtual,
+)
 from authsvc.rules.case import Case
 from authsvc.rules.memory import early_reversal_of
 
@@ -26,8 +39,13 @@ RULES: tuple[Rule, ...] = (
     card.known,
     card.usable,
     pin.card_data,
+    chip.check,
     pin.check,
+    renewal.activate_at_atm,
+    virtual.device,
+    chip.offline_pin,
     channel.supported,
+    currency.convert,
     channel.switched_on,
     channel.merchant,
     contactless.check,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from authsvc.model import AccountStatus, Authorization, By, Card, CardStatus, Reason, Refused, UnixMs
-from authsvc.products import Product
-from authsvc.rules.calendar import days_between, is_past_expiry
+from authsvc.model import AccountStatus, Authorization, CardStatus, Reason, Refused
+from authsvc.rules import renewal, virtual
+from authsvc.rules.blocks import effective_status
+from authsvc.rules.calendar import is_past_expiry
 from authsvc.rules.case import Case
+
+__all__ = ["ACCOUNT_REASONS", "CARD_REASONS", "effective_status", "known", "usable"]
 
 ACCOUNT_REASONS = {
     AccountStatus.CLOSED: Reason.ACCOUNT_CLOSED,
@@ -30,11 +33,14 @@ def known(case: Case) -> Refused | None:
         return case.refused("card", Reason.UNKNOWN_CARD, {})
     case.passed("card", {"card": card.id})
     assert isinstance(request, Authorization)
-    if request.expiry and request.expiry != card.expiry:
+    expiry = card.renewal if renewal.is_renewed_plastic(request, card, case.day) else virtual.expiry_of(case)
+    if request.expiry and request.expiry != expiry:
         return case.refused("expiry_date", Reason.EXPIRY_MISMATCH, {"given": request.expiry})
-    if is_past_expiry(card.expiry, case.day):
-        return case.refused("expired", Reason.EXPIRED, {"expiry": card.expiry, "day": case.day})
-    case.passed("expired", {"expiry": card.expiry, "day": case.day})
+    # A device number lives no longer than the card that it stands for, renewed or not.
+    last = min(expiry, card.renewal or card.expiry)
+    if is_past_expiry(last, case.day):
+        return case.refused("expired", Reason.EXPIRED, {"expiry": last, "day": case.day})
+    case.passed("expired", {"expiry": last, "day": case.day})
     return None
 
 
@@ -46,14 +52,7 @@ def usable(case: Case) -> Refused | None:
     status = effective_status(case.card, case.product, case.now)
     if status is not CardStatus.ACTIVE:
         return case.refused("card_status", CARD_REASONS[status], {"status": status.value})
+    if (refused := renewal.inactive(case)) is not None:
+        return refused
     case.passed("card_status", {"status": "active"})
-    return None
-
-
-def effective_status(card: Card, product: Product, now: UnixMs) -> CardStatus:
-    """The status as of `now`: a temporary block that holder or user asked for and nobody lifted becomes permanent after
-    the product's number of calendar days (S §21.9, W §17.5); one by the bank never does by itself (S §21.8)."""
-    days = product.block.holder_days
-    if card.status is not CardStatus.TEMPORARILY_BLOCKED or card.blocked_by is By.BANK or days is None:
-        return card.status
-    return CardStatus.PERMANENTLY_BLOCKED if days_between(card.blocked_at, now) >= days else card.status
+    return virtual.usable(case)

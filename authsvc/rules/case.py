@@ -16,6 +16,7 @@ from authsvc.model import (
     Change,
     Counters,
     Day,
+    Foreign,
     HoldEnd,
     HoldEnded,
     Limits,
@@ -31,6 +32,7 @@ from authsvc.model import (
 )
 from authsvc.products import Product
 from authsvc.rules.calendar import day_of
+from authsvc.rules.pending import as_of
 
 NO_LIMITS = Limits(Minor(0), Minor(0), Minor(0))
 NO_CARD = Card(id=CardId(""), last4="", expiry="", pvv="", status=CardStatus.INACTIVE, limits=NO_LIMITS)
@@ -41,7 +43,8 @@ class Case:
     of payments without SCA; `has_sca`: whether the cardholder was strongly authenticated in this very message."""
 
     __slots__ = (
-        "account", "bucket", "card", "changes", "counters", "day", "has_sca", "now", "product", "request", "sca_use",
+        "account", "bucket", "by_three_ds", "card", "changes", "counters", "day", "exemption",
+        "foreign", "has_sca", "now", "product", "request", "sca_use",
         "trace", "used",
     )  # fmt: skip
 
@@ -51,12 +54,15 @@ class Case:
         self.product = product
         self.now = now
         self.day: Day = day_of(now)
-        self.card: Card = account.cards.get(request.card, NO_CARD)
+        self.card: Card = as_of(account.cards.get(request.card, NO_CARD), now)
         self.counters: Counters = self.card.counters
         self.used: Used = self.counters.used if self.counters.used.day == self.day else Used(day=self.day)
         self.bucket = Bucket.NONE
         self.sca_use = ScaUse.NONE
         self.has_sca = False
+        self.by_three_ds = False  # the SCA was a 3-D Secure proof that came with it
+        self.exemption = ""  # what freed it from SCA
+        self.foreign: Foreign | None = None  # how the amount came to PLN, None where it was
         self.trace: list[Step] = []
         self.changes: list[Change] = expired_holds(account, now)
 

@@ -9,18 +9,19 @@ from msgspec.structs import replace
 from authsvc.model import (
     Account,
     AccountOpened,
+    AccountStatus,
+    AccountStatusSet,
     ActivateCard,
     Approved,
     BalanceSet,
     BlockCard,
-    BlockKind,
-    By,
     Card,
     CardCommand,
     CardSet,
     CardStatus,
     Change,
     Command,
+    CreateVirtual,
     Day,
     IssueCard,
     Limits,
@@ -29,44 +30,43 @@ from authsvc.model import (
     OpenAccount,
     Outcome,
     Reason,
+    RecordThreeDs,
     Refused,
+    RenewCard,
+    ReplaceCard,
+    SetAccountStatus,
     SetContactless,
     SetLimits,
+    SetMarginNotices,
     SetPin,
+    SetTrusted,
+    SetVirtual,
     Step,
     UnblockCard,
     UnblockPin,
     UnixMs,
+    UnlockThreeDs,
     Verdict,
 )
 from authsvc.products import Product
-from authsvc.rules.card import effective_status
+from authsvc.rules import blocks, currency, renewal, three_ds, virtual
+from authsvc.rules.blocks import effective_status
+from authsvc.rules.card import ACCOUNT_REASONS
+from authsvc.rules.done import FINAL, Done, Inputs
+from authsvc.rules.pending import as_of, free_for, highest_individual, set_limits
 
-FINAL = frozenset(
-    {CardStatus.PERMANENTLY_BLOCKED, CardStatus.LOST, CardStatus.STOLEN, CardStatus.CAPTURED, CardStatus.REPLACED}
-)
-"""Statuses that nothing lifts (S §22.4, W §16.3, P §25.4)."""
+__all__ = ["FINAL", "MAX_CARDS", "Done", "Inputs", "decide"]
+
+NEEDS_AN_AGREEMENT = (IssueCard, ActivateCard, UnblockCard, RenewCard, ReplaceCard, CreateVirtual)
+"""What gives or gives back the right to use a card: not without an agreement, nor after the holder (S §20, W §15)."""
+NEXT_STATUS: dict[AccountStatus, frozenset[AccountStatus]] = {
+    AccountStatus.OPEN: frozenset({AccountStatus.CLOSED, AccountStatus.HOLDER_DECEASED, AccountStatus.CAPACITY_LOST}),
+    AccountStatus.CAPACITY_LOST: frozenset({AccountStatus.OPEN, AccountStatus.CLOSED, AccountStatus.HOLDER_DECEASED}),
+    AccountStatus.HOLDER_DECEASED: frozenset({AccountStatus.CLOSED}),
+    AccountStatus.CLOSED: frozenset(),
+}
 MAX_CARDS = 100
 """Cap of an account's cards, finally blocked ones included, so that its state document stays bounded."""
-BLOCKED_AS = {
-    BlockKind.TEMPORARY: CardStatus.TEMPORARILY_BLOCKED,
-    BlockKind.PERMANENT: CardStatus.PERMANENTLY_BLOCKED,
-    BlockKind.LOST: CardStatus.LOST,
-    BlockKind.STOLEN: CardStatus.STOLEN,
-}
-Inputs = dict[str, int | str | bool]
-
-
-class Done:
-    """What a command comes to: its changes, or the reason against it."""
-
-    __slots__ = ("changes", "inputs", "reason", "rule")
-
-    def __init__(self, rule: str, inputs: Inputs, *changes: Change, reason: Reason | None = None) -> None:
-        self.rule = rule
-        self.inputs = inputs
-        self.changes = changes
-        self.reason = reason
 
 
 def decide(command: Command, account: Account, product: Product, now: UnixMs) -> tuple[Outcome, list[Change], Step]:
@@ -86,36 +86,61 @@ def _done(command: Command, account: Account, product: Product, now: UnixMs) -> 
         balance = Minor(account.balance + command.amount)
         inputs: Inputs = {"amount": command.amount, "reference": command.reference, "balance": balance}
         return Done("load", inputs, BalanceSet(balance))
+    if isinstance(command, SetAccountStatus):
+        return _set_status(command, account)
+    if isinstance(command, NEEDS_AN_AGREEMENT) and account.status is not AccountStatus.OPEN:
+        return Done("account_status", {"status": account.status.value}, reason=ACCOUNT_REASONS[account.status])
     if isinstance(command, IssueCard):
         return _issue(command, account, product, now)
     card = account.cards.get(command.card)
     if card is None:
         return Done("card", {"card": command.card}, reason=Reason.UNKNOWN_CARD)
-    return _on_card(command, card, product, now)
+    return _on_card(command, as_of(card, now), account, product, now)
 
 
-def _on_card(command: CardCommand, card: Card, product: Product, now: UnixMs) -> Done:
+def _on_card(command: CardCommand, card: Card, account: Account, product: Product, now: UnixMs) -> Done:
     status = effective_status(card, product, now)
     match command:
         case BlockCard():
-            return _block(command, card, status, product, now)
+            return blocks.block(command, card, status, product, now)
         case ActivateCard():
             return _activate(card, status)
         case UnblockCard():
-            return _unblock(card, status)
+            return blocks.unblock(command, card, status, product)
         case UnblockPin():
             return _unblock_pin(card, status)
         case SetLimits():
-            return _set_limits(command, card, status, product)
+            return set_limits(command, card, status, account, product, now)
         case SetContactless():
             changed = replace(card, contactless_enabled=command.enabled)
             return _unless_final("contactless", status, {"enabled": command.enabled}, changed)
+        case SetMarginNotices():
+            return currency.set_notices(command, card, status, product)
         case SetPin():
             return _unless_final("pin_set", status, {}, replace(card, pvv=command.pvv))
+        case RecordThreeDs() | UnlockThreeDs() | SetTrusted():
+            return three_ds.command(command, card, status, account.seq + 1, product, now)
+        case RenewCard() | ReplaceCard() | CreateVirtual() | SetVirtual():
+            return _plastic_or_device(command, card, status, account, product, now)
         case IssueCard():  # pragma: no cover - decided before the card is looked up
             raise AssertionError("an issue command has no card yet")
         case _:
             assert_never(command)
+
+
+def _plastic_or_device(
+    command: RenewCard | ReplaceCard | CreateVirtual | SetVirtual,
+    card: Card, status: CardStatus, account: Account, product: Product, now: UnixMs,
+) -> Done:  # fmt: skip
+    match command:
+        case RenewCard():
+            return renewal.renew(command, card, status, product)
+        case ReplaceCard():
+            return _replace(command, card, status, account, product, now)
+        case CreateVirtual():
+            return virtual.create(command, card, status, now)
+        case SetVirtual():
+            return virtual.change(command, card, status)
 
 
 def _unless_final(rule: str, status: CardStatus, inputs: Inputs, changed: Card) -> Done:
@@ -151,7 +176,7 @@ def _issue(command: IssueCard, account: Account, product: Product, now: UnixMs) 
     limits = _first_limits(command, product)
     if not _within_ceilings(limits, product):
         return Done("limits", {**inputs, **_as_inputs(limits)}, reason=Reason.ABOVE_CEILING)
-    free = account.credit_limit - sum(card.individual_limit for card in living)
+    free = free_for(None, account, product, now)
     individual = free if command.individual_limit is None else command.individual_limit
     if product.funds == "credit" and individual > free:
         return Done("issue_card", {**inputs, "individual_limit": individual, "free": free}, reason=Reason.ABOVE_CEILING)
@@ -181,39 +206,41 @@ def _new_card(command: IssueCard, product: Product, limits: Limits, individual: 
 
 
 def _activate(card: Card, status: CardStatus) -> Done:
-    """Activating an active card changes nothing and is no error."""
+    """Activating an active card changes nothing and is no error; it puts renewed plastic into use (S §8.4, §32.7)."""
     inputs: Inputs = {"status": status.value}
     if status not in (CardStatus.INACTIVE, CardStatus.ACTIVE):
         return Done("activate", inputs, reason=Reason.NOT_ALLOWED)
-    return Done("activate", inputs, CardSet(replace(card, status=CardStatus.ACTIVE)))
+    active = replace(card, status=CardStatus.ACTIVE, expiry=card.renewal or card.expiry, renewal="")
+    return Done("activate", inputs, CardSet(active))
 
 
-def _block(command: BlockCard, card: Card, status: CardStatus, product: Product, now: UnixMs) -> Done:
-    """A permanent block is never changed again; a mere user may not order one where the regulation says so (W §26.5-6)."""
-    inputs: Inputs = {"kind": command.kind.value, "by": command.by.value, "status": status.value}
-    temporary = command.kind is BlockKind.TEMPORARY
-    if status in FINAL:
-        return Done("block", inputs, reason=Reason.NOT_ALLOWED)
-    if not temporary and command.by is By.USER and not product.block.user_permanent:
-        return Done("block", inputs, reason=Reason.NOT_ALLOWED)
-    already = status is CardStatus.TEMPORARILY_BLOCKED
-    if temporary and already and (command.by is not By.BANK or card.blocked_by is By.BANK):
-        return Done("block", inputs)
-    before = card.before_block if already else status
-    blocked = replace(card, status=BLOCKED_AS[command.kind], blocked_by=command.by, blocked_at=now, before_block=before)
-    return Done("block", inputs, CardSet(blocked))
+def _replace(
+    command: ReplaceCard, card: Card, status: CardStatus, account: Account, product: Product, now: UnixMs
+) -> Done:
+    """The new card needs its place among the account's cards, as one that is issued does."""
+    if renewal.was_replaced(card, status, account):
+        return Done("replace", {"status": status.value, "already": True}, reason=Reason.NOT_ALLOWED)
+    others = [one for one in account.cards.values() if one.id != card.id]
+    living = sum(effective_status(one, product, now) not in FINAL for one in others)
+    if len(account.cards) >= MAX_CARDS:
+        return Done("replace", {"most": MAX_CARDS}, reason=Reason.TOO_MANY_CARDS)
+    if product.cards_per_account is not None and living >= product.cards_per_account:
+        return Done("replace", {"most": product.cards_per_account}, reason=Reason.TOO_MANY_CARDS)
+    free = free_for(card, account, product, now)
+    if product.funds == "credit" and highest_individual(card) > free:
+        inputs: Inputs = {"individual_limit": highest_individual(card), "free": free}
+        return Done("replace", inputs, reason=Reason.ABOVE_CEILING)
+    return renewal.replaced(command, card, status, account, product, now)
 
 
-def _unblock(card: Card, status: CardStatus) -> Done:
-    """Only a temporary block is ever lifted; the card goes back to what it was before."""
-    inputs: Inputs = {"status": status.value}
-    if status is CardStatus.ACTIVE:
-        return Done("unblock", inputs)
-    if status is not CardStatus.TEMPORARILY_BLOCKED:
-        return Done("unblock", inputs, reason=Reason.NOT_ALLOWED)
-    return Done(
-        "unblock", inputs, CardSet(replace(card, status=card.before_block, blocked_by=None, blocked_at=UnixMs(0)))
-    )
+def _set_status(command: SetAccountStatus, account: Account) -> Done:
+    """An ended agreement and a death are final; lost capacity can be given back, and ends with either."""
+    inputs: Inputs = {"status": account.status.value, "becomes": command.status.value}
+    if command.status is account.status:
+        return Done("account_set", inputs)
+    if command.status not in NEXT_STATUS[account.status]:
+        return Done("account_set", inputs, reason=Reason.NOT_ALLOWED)
+    return Done("account_set", inputs, AccountStatusSet(command.status))
 
 
 def _unblock_pin(card: Card, status: CardStatus) -> Done:
@@ -221,20 +248,6 @@ def _unblock_pin(card: Card, status: CardStatus) -> Done:
     counters = replace(card.counters, pin_failures=0, pin_blocked_on=Day(""))
     inputs: Inputs = {"failures_before": card.counters.pin_failures}
     return _unless_final("unblock_pin", status, inputs, replace(card, counters=counters))
-
-
-def _set_limits(command: SetLimits, card: Card, status: CardStatus, product: Product) -> Done:
-    """New limits apply at once (rulebook section 1); zero switches a kind off; what is used today stays used.
-    A ceiling binds what is asked for, not a limit of old that it has come to lie below."""
-    limits = Limits(
-        cash=card.limits.cash if command.cash is None else command.cash,
-        cashless=card.limits.cashless if command.cashless is None else command.cashless,
-        internet=card.limits.internet if command.internet is None else command.internet,
-    )
-    asked = Limits(command.cash or Minor(0), command.cashless or Minor(0), command.internet or Minor(0))
-    if status not in FINAL and not _within_ceilings(asked, product):
-        return Done("limits", _as_inputs(limits), reason=Reason.ABOVE_CEILING)
-    return _unless_final("limits", status, _as_inputs(limits), replace(card, limits=limits))
 
 
 def _within_ceilings(limits: Limits, product: Product) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from authsvc.model import POLAND, Authorization, Bucket, Entry, Pin, Reason, Refused, ScaUse
 from authsvc.rules.case import Case
 from authsvc.rules.channel import CONTACTLESS
+from authsvc.rules.chip import has_offline_pin
+from authsvc.rules.virtual import by_device
 
 ATM = "6011"
 
@@ -14,7 +16,9 @@ def check(case: Case) -> Refused | None:
     request = case.request
     assert isinstance(request, Authorization)
     is_contactless = request.entry in CONTACTLESS
-    if is_contactless and not case.counters.contactless_unlocked:
+    if is_contactless and by_device(request):  # the first contact use and the limit without PIN are the plastic's
+        case.passed("contactless_first", {"device": True})
+    elif is_contactless and not case.counters.contactless_unlocked:
         return case.refused("contactless_first", Reason.CONTACT_FIRST, {"unlocked": False})
     if request.mcc == ATM or (case.bucket is Bucket.CASH and is_contactless):
         return _pin_at_atm(case, request)
@@ -23,6 +27,13 @@ def check(case: Case) -> Refused | None:
         return None
     if request.pin is Pin.RIGHT:
         case.passed("contactless_amount", {"pin": "right"})
+        return None
+    if by_device(request):  # P zał.2: the limit without PIN does not hold for wallets; an SCA clears the total
+        case.passed("contactless_amount", {"device": True})
+        return None
+    if "unattended" in case.product.exemptions and request.mcc in case.product.mcc.unattended:
+        case.exemption = "unattended"  # neither refused nor counted (P §4.3, §4.7)
+        case.passed("contactless_amount", {"exemption": "unattended", "mcc": request.mcc})
         return None
     return _without_pin(case, request)
 
@@ -59,6 +70,6 @@ def unlocks(case: Case) -> bool:
     some products want it in Poland (P §4.4)."""
     request = case.request
     assert isinstance(request, Authorization)
-    if request.entry is not Entry.CHIP or request.pin is not Pin.RIGHT:
+    if request.entry is not Entry.CHIP or not (request.pin is Pin.RIGHT or has_offline_pin(request)):
         return False
     return not case.product.contactless.unlock_in_poland_only or request.country in ("", POLAND)

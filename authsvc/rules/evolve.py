@@ -11,8 +11,10 @@ from authsvc.model import (
     Account,
     AccountId,
     AccountOpened,
+    AccountStatusSet,
     BalanceSet,
     CardCaptured,
+    CardRenewed,
     CardSet,
     CardStatus,
     Change,
@@ -22,6 +24,7 @@ from authsvc.model import (
     HoldPlaced,
     HoldReduced,
     KeyRemembered,
+    Noticed,
     ReversalRemembered,
     ReversalsForgotten,
 )
@@ -45,7 +48,7 @@ def fold(account: AccountId, decisions: Iterable[Decision]) -> Account:
     return state
 
 
-def apply(account: Account, change: Change) -> Account:
+def apply(account: Account, change: Change) -> Account:  # noqa: C901 - one case a fact, and nothing else
     """One fact."""
     match change:
         case HoldPlaced(hold):
@@ -60,12 +63,19 @@ def apply(account: Account, change: Change) -> Account:
         case CardCaptured(card):
             captured = replace(account.cards[card], status=CardStatus.CAPTURED)
             return replace(account, cards={**account.cards, card: captured})
+        case CardRenewed(card):
+            renewed = replace(account.cards[card], expiry=account.cards[card].renewal, renewal="")
+            return replace(account, cards={**account.cards, card: renewed})
+        case AccountStatusSet(status):
+            return replace(account, status=status)
         case CardSet(card_after):
             return replace(account, cards={**account.cards, card_after.id: card_after})
         case BalanceSet(balance):
             return replace(account, balance=balance)
         case AccountOpened(product, credit_limit, holder):
             return replace(account, product=product, credit_limit=credit_limit, holder=holder)
+        case Noticed():
+            return _noticed(account, change)
         case ReversalRemembered(reversal):
             return replace(account, early_reversals=(*account.early_reversals, reversal))
         case ReversalsForgotten(count):
@@ -74,6 +84,13 @@ def apply(account: Account, change: Change) -> Account:
             return _remember(account, change)
         case _:
             assert_never(change)
+
+
+def _noticed(account: Account, change: Noticed) -> Account:
+    card = account.cards[change.card]
+    before = card.noticed if card.noticed_month == change.month else ()
+    card = replace(card, noticed_month=change.month, noticed=(*before, change.currency))
+    return replace(account, cards={**account.cards, card.id: card})
 
 
 def _remember(account: Account, change: KeyRemembered) -> Account:

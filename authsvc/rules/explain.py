@@ -14,6 +14,7 @@ from authsvc.model import (
     HoldEnded,
     HoldPlaced,
     HoldReduced,
+    Noticed,
     Refused,
     Reversal,
     ReversalRemembered,
@@ -22,6 +23,7 @@ from authsvc.model import (
     Verdict,
 )
 from authsvc.rules.calendar import WARSAW
+from authsvc.rules.remedy import remedy
 
 MARKS = {Verdict.PASSED: "+", Verdict.REFUSED: "x", Verdict.NOT_APPLICABLE: " "}
 MONEY = frozenset(
@@ -44,7 +46,14 @@ TITLES = {
     "internet_count": "Internet count today", "funds": "Funds", "hold": "Hold", "reversal": "Reversal",
     "open_account": "Open an account", "load": "Load", "issue_card": "Issue a card", "activate": "Activate",
     "block": "Block", "unblock": "Unblock", "unblock_pin": "Unblock the PIN", "limits": "Limits",
+    "cryptogram": "Cryptogram of the chip", "atc": "Transaction counter of the chip", "fallback": "Stripe instead of chip",
+    "stripe_cvv": "CVV of the stripe", "offline_pin": "PIN verified by the chip", "currency": "Currency",
+    "margin_notice": "Currency-margin notice", "margin_notices": "Currency-margin notices on or off",
     "contactless": "Contactless on or off", "pin_set": "Set the PIN",
+    "virtual_card": "Device number usable", "device": "Device authentication", "virtual_create": "Add to a wallet",
+    "virtual_set": "Change a device number", "renew": "Renewal", "replace": "Replacement",
+    "individual_limit": "Individual limit", "three_ds": "3-D Secure authentication",
+    "unlock_3ds": "Unlock 3-D Secure", "trusted_merchants": "Trusted merchants", "account_set": "Account status",
 }  # fmt: skip
 
 
@@ -59,6 +68,8 @@ def _lines(decision: Decision) -> Iterator[str]:
     for step in decision.trace:
         yield f"  {MARKS[step.verdict]} {_step(step)}"
     yield f"  => {_outcome(decision)}"
+    if helped := remedy(decision):
+        yield f"     would have helped: {helped}"
     for change in decision.changes:
         if (line := _change(change)) is not None:
             yield f"     {line}"
@@ -119,6 +130,8 @@ def _change(change: Change) -> str | None:
             return f"hold {hold} reduced to {money(amount)}"
         case HoldEnded(hold, how, at):
             return f"hold {hold} {how.value}, {warsaw(at)}"
+        case Noticed(_, currency, month, margin):
+            return f"currency-margin notice: {currency}, {month}, {percent(margin)} above the ECB rate"
         case CardCaptured(card):
             return f"card {card} captured"
         case ReversalRemembered():
@@ -131,6 +144,11 @@ def money(minor: int) -> str:
     """1234567 -> "12 345.67 PLN"."""
     sign = "-" if minor < 0 else ""
     return f"{sign}{abs(minor) // 100:,}".replace(",", " ") + f".{abs(minor) % 100:02} PLN"
+
+
+def percent(hundredths: int) -> str:
+    """412 -> "4.12 %"."""
+    return f"{'-' if hundredths < 0 else ''}{abs(hundredths) // 100}.{abs(hundredths) % 100:02} %"
 
 
 def warsaw(at: UnixMs) -> str:

@@ -48,7 +48,12 @@ def account_room(account: Account, now: UnixMs) -> Minor:
 
 def individual_room(account: Account, card: Card, now: UnixMs) -> Minor:
     """Individual limit less that card's debt and holds, grosze (S §19.2); an overpayment does not raise it (S §26.5)."""
-    return Minor(card.individual_limit - card.debt - held_by(account, card.id, now))
+    room = card.individual_limit
+    line: Card | None = card
+    while line is not None:  # what the cards owe whose place it took has its individual limit to answer for it too
+        room = Minor(room - line.debt - held_by(account, line.id, now))
+        line = account.cards.get(line.replaces)
+    return room
 
 
 def card_room(account: Account, card: Card, product: Product, now: UnixMs) -> Minor:

@@ -81,13 +81,17 @@ def remaining_today(card: Card, product: Product, now: UnixMs) -> dict[str, int 
     """What the day limits still allow, grosze and counts; None where the product does not count."""
     used, limits, rules = used_today(card, now), card.limits, product.limits
     cashless = max(0, limits.cashless - used.cashless)
+    cashless_count = _left(rules.cashless.count, used.cashless_count)
+    internet_count = _left(rules.internet.count, used.internet_count)
+    if internet_count is not None and cashless_count is not None:
+        internet_count = min(internet_count, cashless_count)  # "10 of the 15" (P zał.2)
     return {
         "cash": max(0, limits.cash - used.cash),
         "cashless": cashless,
         "internet": min(cashless, max(0, limits.internet - used.internet)),
         "cash_count": _left(rules.cash.count, used.cash_count),
-        "cashless_count": _left(rules.cashless.count, used.cashless_count),
-        "internet_count": _left(rules.internet.count, used.internet_count),
+        "cashless_count": cashless_count,
+        "internet_count": internet_count,
     }
 
 

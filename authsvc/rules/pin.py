@@ -60,11 +60,14 @@ def _cleared(counters: Counters) -> Counters:
 def _right(counters: Counters, product: Product) -> Counters:
     """A right PIN at a terminal is an SCA: it clears the contactless total, and the low-value counters where the
     product says "both". It stays an SCA when a later rule refuses the payment."""
+    return _cleared(strongly_authenticated(counters, product))
+
+
+def strongly_authenticated(counters: Counters, product: Product) -> Counters:
+    """The counters after an SCA, by PIN or by other means; wrong PINs are forgotten by a right PIN alone."""
     both = product.sca_resets == "both"
     return replace(
         counters,
-        pin_failures=0,
-        pin_blocked_on=Day(""),
         contactless=Minor(0),
         low_value_sum=Minor(0) if both else counters.low_value_sum,
         low_value_count=0 if both else counters.low_value_count,

@@ -1,18 +1,22 @@
-"""Rule 11: remote payments need SCA, or an exemption that the product allows (S §15.1-2, §18; W §9; P §4.6-7)."""
+"""Rule 11: remote payments need SCA, or an exemption that the product allows (S §15.1-2, §18; W §9; P §4.6-7, zał.3)."""
 
 from __future__ import annotations
 
-from authsvc.model import Authorization, Bucket, Counters, Minor, Reason, Refused, ScaUse
-from authsvc.products import LowValueRules
+from msgspec.structs import replace
+
+from authsvc.model import Authorization, Bucket, Minor, Reason, Refused, ScaUse
+from authsvc.rules import exemptions, three_ds
 from authsvc.rules.case import Case
 from authsvc.rules.channel import is_internet, is_remote
+from authsvc.rules.exemptions import low_value_covers
+from authsvc.rules.pin import strongly_authenticated
+
+__all__ = ["check", "low_value_covers"]
 
 
 def check(case: Case) -> Refused | None:
-    """3-D Secure proofs are not verified by this version, so none counts as SCA: what no exemption covers is refused.
-
-    The low-value exemption is for internet payments (S §2.43); mail and telephone orders are not among them.
-    """
+    """A good proof is SCA; a wrong one is refused whatever might have covered the payment without it. While 3DS is
+    locked a payment goes on only by an exemption."""
     request = case.request
     assert isinstance(request, Authorization)
     if case.bucket is Bucket.NONE or not is_remote(request):
@@ -21,31 +25,45 @@ def check(case: Case) -> Refused | None:
     if case.has_sca:
         case.passed("sca", {"pin": "right"})
         return None
+    locked = three_ds.is_locked(case.counters, case.product, case.day)
+    if three_ds.offers_proof(request):
+        if wrong := three_ds.wrong_with(case, request):
+            return case.refused("sca", Reason.SCA_REQUIRED, {"proof": wrong})
+        if not locked:
+            _authenticated(case)
+            return None
+    return _exempted(case, request, locked)
+
+
+def _authenticated(case: Case) -> None:
+    """Full 3-D Secure is an SCA, and stays one when a later rule refuses the payment."""
+    case.has_sca = case.by_three_ds = True
+    contactless, own = case.counters.contactless, case.product.sca_resets == "own"
+    after = strongly_authenticated(case.counters, case.product)
+    after = replace(after, low_value_sum=Minor(0), low_value_count=0)
+    case.counters = replace(after, contactless=contactless) if own else after  # own: those of remote payments alone
+    case.passed("sca", {"proof": "right"})
+
+
+def _exempted(case: Case, request: Authorization, locked: bool) -> Refused | None:
+    name = exemptions.first_that_covers(case, request)
+    inputs = _inputs(case, request)
+    if name:
+        case.exemption = name
+        case.sca_use = ScaUse.LOW_VALUE if name == "low_value" else ScaUse.NONE
+        case.passed("sca", {"exemption": name, **(inputs if name == "low_value" else {})})
+        return None
+    if locked:
+        return case.refused("sca", Reason.THREE_DS_LOCKED, {"locked": True, **inputs})
+    return case.refused("sca", Reason.SCA_REQUIRED, inputs)
+
+
+def _inputs(case: Case, request: Authorization) -> dict[str, int | str | bool]:
     if not is_internet(request):
-        return case.refused("sca", Reason.SCA_REQUIRED, {"mail_or_telephone": True})
+        return {"mail_or_telephone": True}
     rules, counters = case.product.low_value, case.counters
-    inputs: dict[str, int | str | bool] = {
+    return {
         "amount": request.amount, "one_payment": rules.one_payment,
         "sum_previous": counters.low_value_sum, "sum_limit": rules.sum_previous,
         "count_previous": counters.low_value_count, "count_limit": rules.count_previous, "counter": rules.counter,
     }  # fmt: skip
-    if "low_value" in case.product.exemptions and low_value_covers(request.amount, counters, rules):
-        case.sca_use = ScaUse.LOW_VALUE
-        case.passed("sca", {"exemption": "low_value", **inputs})
-        return None
-    return case.refused("sca", Reason.SCA_REQUIRED, inputs)
-
-
-def low_value_covers(amount: Minor, counters: Counters, rules: LowValueRules) -> bool:
-    """Whether the low-value exemption frees a remote payment of `amount` grosze from SCA (S §2.43, RTS Art. 16).
-
-    Both counters look at *previous* payments only, so the last one may carry the sum past its limit. With "either", one
-    of the two holding is enough: S §2.43 read literally.
-    """
-    if amount > rules.one_payment:
-        return False
-    sum_holds = counters.low_value_sum <= rules.sum_previous
-    count_holds = counters.low_value_count <= rules.count_previous
-    if rules.counter == "either":
-        return sum_holds or count_holds
-    return sum_holds if rules.counter == "sum" else count_holds

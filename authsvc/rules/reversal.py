@@ -21,6 +21,7 @@ from authsvc.model import (
     ReversalsForgotten,
     ScaUse,
 )
+from authsvc.rules import currency
 from authsvc.rules.approve import APPROVED, count_without_sca
 from authsvc.rules.case import Case
 from authsvc.rules.limits import add
@@ -43,7 +44,7 @@ def decide(case: Case, past: Past) -> tuple[Outcome, Answer]:
 
 def _give_back(case: Case, reversal: Reversal, hold: Hold) -> tuple[Outcome, Answer]:
     """DE95 is what the amount becomes; without it, or zero, nothing stays."""
-    becomes = reversal.becomes or Minor(0)
+    becomes = currency.becomes(reversal, hold)
     if becomes > hold.amount and not reversal.is_advice:
         inputs: dict[str, int | str | bool] = {"held": hold.amount, "becomes": becomes, "field": "DE95"}
         return _refuse(case, case.refused("reversal", Reason.FORMAT_ERROR, inputs))

@@ -9,13 +9,17 @@ Sources: PIN block ISO 9564-1 format 0; Visa PVV; CVV2 as CVV with service code 
 
 from __future__ import annotations
 
-import hmac
 from typing import Protocol
 
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, modes
 
+from authsvc.security.cavv import SoftCavv
+from authsvc.security.compare import same
+from authsvc.security.cryptogram import Cryptograms, SoftCryptograms
 from authsvc.security.keys import Keys
+
+__all__ = ["NOT_FOUR_DIGITS", "Hsm", "SoftHsm", "same"]
 
 NOT_FOUR_DIGITS = "-"
 """The PVV of a PIN that is not four digits long: equal to no card's, so it counts as a wrong PIN. A PVV covers four
@@ -31,12 +35,13 @@ _DIGITS_ONLY = str.maketrans("", "", _LETTERS)
 _LETTERS_AS_DIGITS = str.maketrans(_LETTERS, "012345", "0123456789")
 
 
-class Hsm(Protocol):
+class Hsm(Cryptograms, Protocol):
     """What the engine asks of a security module; a hardware one can stand in its place."""
 
-    def offered_pvv(self, pin_block: bytes, pan: str) -> str:
+    def offered_pvv(self, pin_block: bytes, pan: str, card_pan: str = "") -> str:
         """The PVV of the PIN in an encrypted ISO-0 block; `NOT_FOUR_DIGITS` for a longer one. Compare with `same`.
 
+        `card_pan`: the number whose PVV it is, where `pan`, which the block was made with, is a device number for it.
         Raises ValueError, without any secret in it, when the block is not an ISO-0 block for that PAN.
         """
 
@@ -49,16 +54,22 @@ class Hsm(Protocol):
     def cvv2_matches(self, cvv2: str, pan: str, expiry: str) -> bool:
         """Whether an offered CVV2 is the card's; `expiry` is the card's own, YYMM. Anything odd does not match."""
 
+    def cavv(self, number: int, card: str, merchant: str, amount: int, currency: str) -> str:
+        """A 3-D Secure proof, 28 base64 characters (`security.cavv`)."""
 
-def same(left: str, right: str) -> bool:
-    """Equality in a time that does not tell how much of it was right; for PVVs, CVV2s, MACs."""
-    return hmac.compare_digest(left.encode(), right.encode())
+    def opened_cavv(self, cavv: str, card: str, merchant: str) -> int:
+        """The number of a proof that is ours for this card and merchant, 0 of any other."""
+
+    def cvv_matches(self, cvv: str, pan: str, expiry: str, service_code: str) -> bool:
+        """Whether the CVV of a stripe is right; `expiry` (YYMM) and `service_code` as on the track, all digits."""
 
 
-class SoftHsm:
+class SoftHsm(SoftCryptograms, SoftCavv):
     """`Hsm` in software. Its cipher contexts are shared by all calls: one thread only, the event loop's."""
 
     def __init__(self, keys: Keys) -> None:
+        super().__init__(keys)
+        SoftCavv.__init__(self, keys)
         cvv_key = keys.cvv.reveal()
         self._open_pin_block = _tdes(keys.zone_pin.reveal()).decryptor()
         self._pvv_cipher = _tdes(keys.pvv.reveal()).encryptor()
@@ -67,11 +78,11 @@ class SoftHsm:
         self._cvv_last = _tdes(cvv_key).encryptor()
         self._month_first = keys.cvv2_expiry == "MMYY"
 
-    def offered_pvv(self, pin_block: bytes, pan: str) -> str:
+    def offered_pvv(self, pin_block: bytes, pan: str, card_pan: str = "") -> str:
         if len(pin_block) != BLOCK_BYTES:
             raise ValueError("a PIN block is 8 bytes long")
         pin = _pin_in(self._open_pin_block.update(pin_block), pan)
-        return self.pvv(pin, pan) if len(pin) == PIN_DIGITS else NOT_FOUR_DIGITS
+        return self.pvv(pin, card_pan or pan) if len(pin) == PIN_DIGITS else NOT_FOUR_DIGITS
 
     def pvv(self, pin: str, pan: str) -> str:
         if len(pin) != PIN_DIGITS or not _numeric(pin):
@@ -85,13 +96,20 @@ class SoftHsm:
         if len(expiry) != 4 or not _numeric(expiry):
             raise ValueError("an expiry is four digits")
         date = expiry[2:] + expiry[:2] if self._month_first else expiry
-        block = bytes.fromhex((pan + date + SERVICE_CODE_CVV2).ljust(32, "0"))
-        return _decimals(_chain(self._cvv_first, self._cvv_last, block), 3)
+        return self._cvv(pan + date + SERVICE_CODE_CVV2)
 
     def cvv2_matches(self, cvv2: str, pan: str, expiry: str) -> bool:
         if len(expiry) != 4 or not _numeric(expiry) or not _numeric(cvv2):
             return False
         return same(cvv2, self.cvv2(pan, expiry))
+
+    def cvv_matches(self, cvv: str, pan: str, expiry: str, service_code: str) -> bool:
+        _check_pan(pan)
+        return same(cvv, self._cvv(pan + expiry + service_code))
+
+    def _cvv(self, digits: str) -> str:
+        """The CVV of PAN, expiry and service code, at most 32 digits."""
+        return _decimals(_chain(self._cvv_first, self._cvv_last, bytes.fromhex(digits.ljust(32, "0"))), 3)
 
 
 def _tdes(key: bytes) -> Cipher[modes.ECB]:

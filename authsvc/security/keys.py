@@ -15,8 +15,8 @@ from authsvc.errors import ConfigError
 
 DES_KEYS = ("zone_pin", "pvv", "cvv", "mac", "issuer_master")
 """Double-length DES keys: 16 bytes, each of odd parity."""
-LONG_KEYS = ("vault_hash", "vault_seal", "decision")
-"""32 bytes: HMAC-SHA-256, AES-256-GCM, BLAKE2b."""
+LONG_KEYS = ("vault_hash", "vault_seal", "decision", "cavv")
+"""32 bytes: HMAC-SHA-256, AES-256-GCM, BLAKE2b, BLAKE2b."""
 CHOICES = {"pvv_index": tuple("0123456789"), "cvv2_expiry": ("YYMM", "MMYY")}
 """What is no secret, and may be one of these."""
 
@@ -45,7 +45,7 @@ class Secret:
 class Keys(Struct, frozen=True, kw_only=True):
     """`zone_pin`: PIN blocks (DE52) come under it; `pvv` with `pvv_index`: PIN verification values; `cvv`: CVV2, over
     an expiry in the order `cvv2_expiry`; `mac`: DE64 and DE128; `issuer_master`: application cryptograms (DE55);
-    `vault_hash`, `vault_seal`: the PAN vault; `decision`: keyed draws."""
+    `vault_hash`, `vault_seal`: the PAN vault; `decision`: keyed draws; `cavv`: proofs of 3-D Secure (DE48.43)."""
 
     zone_pin: Secret
     pvv: Secret
@@ -57,6 +57,7 @@ class Keys(Struct, frozen=True, kw_only=True):
     vault_hash: Secret
     vault_seal: Secret
     decision: Secret
+    cavv: Secret
 
     def __repr__(self) -> str:
         return "<keys>"

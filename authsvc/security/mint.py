@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import secrets
 
-from authsvc.model import AccountId, CardId
+from authsvc.model import AccountId, CardId, VirtualId
 from authsvc.security.hsm import Hsm
 from authsvc.security.keys import Keys
-from authsvc.security.vault import Vault
+from authsvc.security.vault import Vault, virtual_id
 
 PAN_DIGITS = 16
 ID_BYTES = 10
@@ -28,6 +28,13 @@ class Mint:
     def card_id(self, account: AccountId, idempotency: str) -> CardId:
         return CardId("card-" + self._id(b"card", f"{account}\x1f{idempotency}" if idempotency else ""))
 
+    def virtual_id(self, card: CardId, idempotency: str) -> VirtualId:
+        return virtual_id(card, self._id(b"virtual", f"{card}\x1f{idempotency}" if idempotency else ""))
+
+    def number_secrets(self, pan: str, virtual: VirtualId) -> tuple[bytes, bytes]:
+        """Keyed hash of a device number, and the number sealed for this id. It has no PIN of its own."""
+        return self._vault.pan_hash(pan), self._vault.seal(pan, CardId(virtual))
+
     def pan(self, bin_: str) -> str:
         """A random PAN of 16 digits in the BIN, with its check digit (ISO/IEC 7812-1 Annex B)."""
         body = bin_ + "".join(secrets.choice("0123456789") for _ in range(PAN_DIGITS - 1 - len(bin_)))
@@ -43,6 +50,10 @@ class Mint:
         if pan is None:
             raise ValueError(f"card {card} is not in the vault")
         return self._hsm.pvv(pin, pan)
+
+    def cavv(self, number: int, card: CardId, merchant: str, amount: int, currency: str) -> str:
+        """The proof of a 3-D Secure authentication, 28 base64 characters; the same one for the same decision."""
+        return self._hsm.cavv(number, card, merchant, amount, currency)
 
     def _id(self, purpose: bytes, idempotency: str) -> str:
         if not idempotency:

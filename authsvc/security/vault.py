@@ -15,10 +15,12 @@ from typing import Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from authsvc.model import STRAY, AccountId, CardId, CardRef
+from authsvc.model import STRAY, AccountId, CardId, CardRef, VirtualId
 from authsvc.security.keys import Keys
 
 NONCE_BYTES = 12
+OF_A_CARD = "~"
+"""Between a card's id and the rest of the id of a device number that stands for it."""
 CACHED_CARDS = 100_000
 """Cards whose PAN hash is kept in memory: about 30 MB when full."""
 
@@ -85,7 +87,7 @@ class Vault:
         entry = await self._by_hash(pan_hash)
         if entry is None:
             return stray(pan_hash)
-        reference = CardRef(account=entry.account, card=entry.card)
+        reference = _reference(entry)
         self.remember(pan_hash, reference)
         return reference
 
@@ -110,6 +112,16 @@ class Vault:
         if reference is not None:
             self._cache.move_to_end(pan_hash)
         return reference
+
+
+def virtual_id(card: CardId, name: str) -> VirtualId:
+    """The id of a device number of that card: it tells its card, so that one row of the vault leads to both."""
+    return VirtualId(f"{card}{OF_A_CARD}{name}")
+
+
+def _reference(entry: Entry) -> CardRef:
+    card, _, name = entry.card.partition(OF_A_CARD)
+    return CardRef(entry.account, CardId(card), VirtualId(entry.card) if name else VirtualId(""))
 
 
 def stray(pan_hash: bytes) -> CardRef:

@@ -58,9 +58,28 @@ class NoChecks:
     def cvv2_matches(self, cvv2: str, pan: str, expiry: str) -> bool:
         raise AssertionError((cvv2, pan, expiry))
 
+    def opened_cavv(self, cavv: str, card: str, merchant: str) -> int:
+        raise AssertionError((cavv, card, merchant))
 
-class ClearChecks:
+    def cvv_matches(self, cvv: str, pan: str, expiry: str, service_code: str) -> bool:
+        raise AssertionError((cvv, pan, expiry, service_code))
+
+    def cryptogram_version(self, pan: str, issuer_data: bytes) -> int:
+        raise AssertionError((pan, issuer_data))
+
+    def cryptogram_verdict(self, pan: str, chip: object) -> str:
+        raise AssertionError((pan, chip))
+
+    def issuer_authentication(self, pan: str, chip: object, response_code: str) -> bytes:
+        raise AssertionError((pan, chip, response_code))
+
+
+class ClearChecks(NoChecks):
     """Stands for keys that change nothing: the PIN block begins with its PIN, its own PVV; every CVV2 is 123."""
+
+    def opened_cavv(self, cavv: str, card: str, merchant: str) -> int:
+        """Every proof that begins with A is ours, and its number is one."""
+        return int(cavv.startswith("A") and bool(card) and bool(merchant))
 
     def offered_pvv(self, pin_block: bytes, pan: str) -> str:
         digits = pin_block.hex()[:4]

@@ -94,18 +94,27 @@ def test_kind(changes: dict[str, str], kind: Kind) -> None:
         ({"f3": "550000"}, "DE3"),
         ({"f22": "000"}, "DE22"),
         ({"f22": "951"}, "DE22"),
-        ({"f49": "978"}, "DE49"),
+        ({"f49": "978"}, ""),
         ({"f51": "985"}, ""),
-        ({"f51": "978"}, "DE51"),
-        ({"f55": "9F0206000000001000"}, "DE55"),
+        ({"f51": "978"}, ""),
+        ({"f55": "9F0206000000001000"}, ""),
         ({"f55": ""}, ""),
-        ({"f48": "4328" + "A" * 28}, ""),
-        ({"t": "0200", "f3": "550000", "f55": "9F02"}, "MTI 0200"),
+        ({"t": "0200", "f3": "550000", "f55": "9F0206000000001000"}, "MTI 0200"),
     ],
 )
 def test_what_we_do_not_decide_is_said(changes: dict[str, str], unsupported: str) -> None:
     """It becomes a request all the same: refused with its reason, remembered, answered."""
     assert authorization(purchase(**changes)).unsupported == unsupported
+
+
+@pytest.mark.parametrize(("proof", "cavv", "number"), [("A" * 28, "M", 1), ("B" * 28, "N", 0)])
+def test_a_proof_of_3ds_becomes_its_verdict(proof: str, cavv: str, number: int) -> None:
+    """DE48.42, .43 and .22 are read; the proof itself goes no further."""
+    received = to_request(purchase(f48=f"42032124328{proof}220203"), CARD, ClearChecks())
+    request = received.request
+    assert isinstance(request, Authorization)
+    assert (request.level, request.flag, request.cavv, request.proof) == ("212", "03", cavv, number)
+    assert proof not in repr(received)
 
 
 @pytest.mark.parametrize(

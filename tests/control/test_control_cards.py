@@ -25,6 +25,7 @@ async def test_a_card_as_it_is_read(api: Api) -> None:
         "remaining_today": {"cash": 5_000_00, "cashless": 5_000_00, "internet": 0, **uncounted},
         "pin_tries_left": 3, "contactless": {"enabled": True, "unlocked": False, "since_sca": 0},
         "low_value": {"sum": 0, "count": 0}, "three_ds": {"locked": False, "failures": 0}, "trusted_merchants": [],
+        "individual_limit": None, "pending_limits": [], "renewal": None, "virtual_cards": [],
     }  # fmt: skip
 
 
@@ -163,10 +164,10 @@ async def test_pin_block_is_ended_by_the_hotline(api: Api, pay: Pay) -> None:
         ("PUT", "/contactless", {"enabled": True}),
         ("PUT", "/pin", {"pin": "1234"}),
         ("POST", "/unlock-3ds", None),
-        ("POST", "/three-ds", {}),
+        ("POST", "/three-ds", {"amount": 1, "currency": "985", "merchant_id": "m", "outcome": "failed"}),
         ("PUT", "/trusted-merchants/m", None),
     ],
 )
 async def test_unknown_cards(api: Api, method: str, tail: str, body: object) -> None:
-    """An unknown card is 404 in every call (and the last three are no calls yet, whatever the card)."""
+    """An unknown card is 404 in every call."""
     assert (await api(method, f"/v1/cards/nobody{tail}", body)).status == 404

@@ -14,6 +14,7 @@ from authsvc.control.roles import ALLOWED, Action, Role, Token, token_hash, toke
 
 Api = Callable[..., Awaitable[Any]]
 
+FAILED_3DS = {"amount": 1, "currency": "985", "merchant_id": "M", "outcome": "failed"}
 CALLS = [
     ("POST", "/v1/accounts", {"product": "prepaid-bps"}, Action.OPEN_ACCOUNT),
     ("GET", "/v1/accounts/none", None, Action.READ),
@@ -28,15 +29,26 @@ CALLS = [
     ("PUT", "/v1/cards/none/limits", {"cash": 0}, Action.SET_LIMITS),
     ("PUT", "/v1/cards/none/contactless", {"enabled": True}, Action.SET_CONTACTLESS),
     ("PUT", "/v1/cards/none/pin", {"pin": "1234"}, Action.SET_PIN),
+    ("POST", "/v1/cards/none/three-ds", FAILED_3DS, Action.THREE_DS),
+    ("POST", "/v1/cards/none/unlock-3ds", None, Action.UNLOCK_3DS),
+    ("PUT", "/v1/cards/none/trusted-merchants/M", None, Action.SET_TRUSTED),
+    ("DELETE", "/v1/cards/none/trusted-merchants/M", None, Action.SET_TRUSTED),
+    ("POST", "/v1/cards/none/renew", None, Action.RENEW_CARD),
+    ("POST", "/v1/cards/none/replace", {"pin": "1234"}, Action.REPLACE_CARD),
+    ("POST", "/v1/cards/none/virtual-cards", None, Action.SET_VIRTUAL),
+    ("DELETE", "/v1/cards/none/virtual-cards/none", None, Action.SET_VIRTUAL),
+    ("POST", "/v1/accounts/none/status", {"status": "closed"}, Action.SET_ACCOUNT_STATUS),
     ("GET", "/v1/decisions?rrn=1", None, Action.READ),
     ("POST", "/v1/clock", {"advance_seconds": 0}, Action.MOVE_CLOCK),
 ]
 
+NEW_PLASTIC = {Action.RENEW_CARD, Action.REPLACE_CARD, Action.SET_ACCOUNT_STATUS}
 FORBIDDEN = {
     Role.OPERATOR: set(),
-    Role.BRANCH: {Action.MOVE_CLOCK},
-    Role.HOTLINE: {Action.MOVE_CLOCK, Action.OPEN_ACCOUNT, Action.LOAD, Action.ISSUE_CARD},
-    Role.PORTAL: {Action.MOVE_CLOCK, Action.OPEN_ACCOUNT, Action.LOAD, Action.ISSUE_CARD, Action.UNBLOCK_PIN},
+    Role.BRANCH: {Action.MOVE_CLOCK, Action.THREE_DS},
+    Role.HOTLINE: {Action.MOVE_CLOCK, Action.THREE_DS, Action.OPEN_ACCOUNT, Action.LOAD, Action.ISSUE_CARD} | NEW_PLASTIC,
+    Role.PORTAL: {Action.THREE_DS, Action.UNLOCK_3DS, Action.MOVE_CLOCK, Action.OPEN_ACCOUNT, Action.LOAD, Action.ISSUE_CARD, Action.UNBLOCK_PIN}
+    | NEW_PLASTIC,
     Role.AUDITOR: set(Action) - {Action.READ},
 }
 

@@ -190,7 +190,7 @@ def original_after_its_reversal(bank: Bank, product: str) -> Plastic:
 
 def foreign_currency(bank: Bank, product: str) -> Plastic:
     card = bank.issue(product)
-    card.pay(f49="978")
+    card.pay(f49="840")
     return card
 
 
@@ -265,7 +265,7 @@ BOTH: list[tuple[str, Story, str, str, str]] = [
     ("original after its reversal", original_after_its_reversal, "ALREADY_REVERSED", "05", "05"),
     # what only B, the rulebook, adds: refused with its reason, never ignored
     ("foreign currency", foreign_currency, "UNSUPPORTED_TRANSACTION", "12", "12"),
-    ("chip data", chip_data, "UNSUPPORTED_TRANSACTION", "12", "12"),
+    ("chip data", chip_data, "CRYPTOGRAM_WRONG", "82", "88"),
     ("0120", message_type("0120"), "UNSUPPORTED_TRANSACTION", "12", "12"),
     ("0200", message_type("0200"), "UNSUPPORTED_TRANSACTION", "12", "12"),
     ("0220", message_type("0220"), "UNSUPPORTED_TRANSACTION", "12", "12"),

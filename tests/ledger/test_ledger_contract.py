@@ -237,3 +237,17 @@ async def test_a_waiter_that_gave_up_changes_nothing(ledger: Ledger) -> None:
     durable.cancel()
     head = await take(ledger, head, load(head))
     assert await ledger.head("acc") == head
+
+
+async def test_since_walks_through_all_accounts(ledger: Ledger) -> None:
+    """Behind a position come the decisions of all accounts, in the order in which they were taken, none twice."""
+    heads = {name: unborn(name) for name in ("one", "two")}
+    for _ in range(3):
+        for name in heads:
+            heads[name], durable = queue(ledger, heads[name], load(heads[name]))
+            await durable
+    everything = await ledger.since(0)
+    assert [(row.decision.account, row.seq) for row in everything] == [
+        (name, seq) for seq in (1, 2, 3) for name in ("one", "two")
+    ]
+    assert await ledger.since(everything[2].position, 2) == everything[3:5]

@@ -52,7 +52,7 @@ from authsvc.rules.evolve import evolve
 from authsvc.rules.memory import missing
 
 CONFIG = Path(__file__).parents[2] / "config"
-PRODUCTS = load_products(CONFIG / "products", CONFIG / "response_codes")
+PRODUCTS = load_products(CONFIG / "products", CONFIG / "response_codes", CONFIG / "rates")
 CREDIT, BPS = PRODUCTS["credit-business"], PRODUCTS["prepaid-bps"]
 SGB, MINOR_SGB = PRODUCTS["prepaid-sgb"], PRODUCTS["prepaid-sgb-minor"]
 ALL = (CREDIT, BPS, SGB, MINOR_SGB)

@@ -63,7 +63,8 @@ def test_the_hold(product: Product, request_: Authorization, bucket: Bucket, use
     decision = decide(request_, account(product), product, NOON)
     (placed,) = changes_of(decision, HoldPlaced)
     one = placed.hold
-    assert decision.outcome == Approved(amount=request_.amount, hold=one.id)
+    exemption = "low_value" if one.sca_use is ScaUse.LOW_VALUE else ""
+    assert decision.outcome == Approved(amount=request_.amount, hold=one.id, exemption=exemption)
     assert (one.amount, one.first_amount, one.card) == (50_00, 50_00, "card")
     assert (one.created, one.expires, one.day) == (NOON, warsaw("2026-06-22 12:00"), "2026-06-15")
     assert (one.bucket, one.sca_use, one.scas, one.origin) == (bucket, use, scas, request_.origin)

@@ -315,11 +315,12 @@ def test_two_blocks_are_lifted_as_one(before: CardStatus) -> None:
     assert story.card.status is before
 
 
-def test_the_block_of_the_bank_stands_over_the_holders() -> None:
-    """Once the bank has blocked, its block counts, which never grows old (S §21.8)."""
+def test_the_block_of_the_bank_stands_beside_the_holders() -> None:
+    """Each has its own life: the bank's never grows old (S §21.8), the holder's does, bank or not (S §21.9)."""
     story = Story(CREDIT)
     story.approve(block(), block(by=By.BANK))
-    assert reason(story.send(authorization(), at=warsaw("2026-12-01 12:00"))) is Reason.TEMPORARILY_BLOCKED
+    assert reason(story.send(authorization(), at=warsaw("2026-08-13 12:00"))) is Reason.TEMPORARILY_BLOCKED
+    assert reason(story.send(authorization(), at=warsaw("2026-12-01 12:00"))) is Reason.PERMANENTLY_BLOCKED
 
 
 # ------------------------------------------------------------------------------------------------------------- settings

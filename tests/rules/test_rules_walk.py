@@ -36,6 +36,7 @@ from authsvc.model import (
     POLAND,
     Account,
     AccountId,
+    AccountStatus,
     ActivateCard,
     Authorization,
     BlockCard,
@@ -44,6 +45,7 @@ from authsvc.model import (
     By,
     Card,
     CardId,
+    CreateVirtual,
     Decision,
     Entry,
     HoldEnded,
@@ -56,14 +58,20 @@ from authsvc.model import (
     Original,
     Pin,
     Reason,
+    RenewCard,
+    ReplaceCard,
     Request,
     Reversal,
+    SetAccountStatus,
     SetContactless,
     SetLimits,
     SetPin,
+    SetVirtual,
     UnblockCard,
     UnblockPin,
     UnixMs,
+    VirtualId,
+    VirtualStatus,
 )
 from authsvc.products import Product
 from authsvc.rules.approve import MAX_OPEN_HOLDS
@@ -74,12 +82,14 @@ from authsvc.rules.explain import explain
 from authsvc.rules.funds import account_room, individual_room
 from authsvc.rules.limits import used_today
 from authsvc.rules.memory import MAX_EARLY_REVERSALS, MAX_RECENT_KEYS
+from authsvc.rules.pending import as_of
 
 ACCOUNT = AccountId("account")
 LARGEST_DOCUMENT = 350_000
 """Bytes. The state document never grows above this: 500 holds, 100 cards, 64 keys and 32 early reversals, all full."""
 
 WALK = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+VIRTUALS = st.sampled_from([VirtualId("card~phone"), VirtualId("card~watch")])
 AMOUNTS = st.sampled_from([0, 1, 9_99, 30_00, 50_00, 99_99, 100_00, 100_01, 120_00, 120_01, 300_00, 2_000_00])
 CARDS = st.sampled_from([CardId("card")] * 40 + [CardId("second"), CardId("third"), CardId("")])
 STEPS_OF_TIME = st.sampled_from(
@@ -102,7 +112,9 @@ AUTHORIZATIONS = st.fixed_dictionaries(
         "mcc": st.sampled_from([SHOP] * 12 + [ATM] * 4 + [BRANCH, GAMBLING, ""]),
         "condition": st.sampled_from(["00"] * 12 + ["08", "59", "51"]),
         "country": st.sampled_from([POLAND] * 4 + [GERMANY, ""]),
-        "expiry": usually("2812", "", "2811"),
+        "expiry": usually("2812", "", "2811", "3012", "3012"),
+        "virtual": usually(VirtualId(""), *[VirtualId("card~phone")] * 12),
+        "cvm": usually("", "1F0002", "010002"),
         "cvv2": usually("", "M", "N"),
         "draw": st.sampled_from([0.0, 0.05, 0.5, 1.0]),
         "unsupported": usually("", "", "DE55"),
@@ -113,7 +125,19 @@ COMMANDS = st.one_of(
     st.builds(Load, st.just(ACCOUNT), st.sampled_from([Minor(1), Minor(500_00)]), st.just("transfer")),
     st.builds(ActivateCard, st.just(ACCOUNT), CARDS),
     st.builds(BlockCard, st.just(ACCOUNT), CARDS, usually(BlockKind.TEMPORARY, *BlockKind), st.sampled_from(list(By))),
-    st.builds(UnblockCard, st.just(ACCOUNT), CARDS),
+    st.builds(UnblockCard, st.just(ACCOUNT), CARDS, st.sampled_from([None, *By]), st.booleans()),
+    st.builds(
+        SetLimits, st.just(ACCOUNT), CARDS, LIMIT, LIMIT, LIMIT, individual=LIMIT,
+        effective=st.sampled_from([UnixMs(0), UnixMs(NOON + HOUR), UnixMs(NOON + 48 * HOUR)]),
+    ),
+    st.builds(RenewCard, st.just(ACCOUNT), CARDS, st.sampled_from(["3012", "2812"])),
+    st.builds(
+        ReplaceCard, st.just(ACCOUNT), CARDS, CARDS, st.just("0017"), st.just("1234"), st.just("2906"),
+        st.sampled_from(["", "", "2606"]),
+    ),
+    st.builds(CreateVirtual, st.just(ACCOUNT), CARDS, VIRTUALS, st.just("0019"), st.sampled_from(["", "2707"])),
+    st.builds(SetVirtual, st.just(ACCOUNT), CARDS, VIRTUALS, st.sampled_from(list(VirtualStatus))),
+    st.builds(SetAccountStatus, st.just(ACCOUNT), usually(AccountStatus.OPEN, *AccountStatus)),
     st.builds(UnblockPin, st.just(ACCOUNT), CARDS),
     st.builds(SetLimits, st.just(ACCOUNT), CARDS, LIMIT, LIMIT, LIMIT),
     st.builds(SetContactless, st.just(ACCOUNT), CARDS, st.booleans()),
@@ -196,7 +220,7 @@ class Walk:
         assert explain(decision)
         self._is_remembered(before, decision)
         self._is_within_bounds(self.story.account)
-        self._is_paid_for(self.story.account)
+        self._is_paid_for(self.story.account, decision)
         self._is_within_limits(decision)
         return decision
 
@@ -227,18 +251,20 @@ class Walk:
             assert all(value >= 0 for value in numbers.values() if isinstance(value, int))
         assert all(0 <= hold.amount <= hold.first_amount for hold in account.holds)
 
-    def _is_paid_for(self, account: Account) -> None:
-        """Approvals alone never overdraw: neither the balance nor any of the two credit rooms."""
+    def _is_paid_for(self, account: Account, decision: Decision) -> None:
+        """Approvals alone never overdraw: neither the balance nor any of the two credit rooms. An individual limit may
+        be lowered below what is held; no approval goes further then."""
         now = UnixMs(max(self.story.now, account.at))
         assert account_room(account, now) >= 0
-        if self.product.funds == "credit":
-            assert all(individual_room(account, card, now) >= 0 for card in account.cards.values())
+        if self.product.funds == "credit" and decision.seq == account.seq:
+            for change in changes_of(decision, HoldPlaced):
+                assert individual_room(account, as_of(account.cards[change.hold.card], now), now) >= 0
 
     def _is_within_limits(self, decision: Decision) -> None:
         for change in changes_of(decision, HoldPlaced):
             if decision is not self.story.journal[-1]:
                 continue
-            card = self.story.account.cards[change.hold.card]
+            card = as_of(self.story.account.cards[change.hold.card], decision.at)
             _check_limits(card, change.hold.bucket, self.product, decision.at)
 
 

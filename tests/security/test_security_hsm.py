@@ -196,3 +196,9 @@ def test_too_few_digits_are_filled_from_the_letters() -> None:
     assert _decimals(bytes.fromhex("ABCDEF1ABCDEF2AB"), 4) == "1201"
     assert _decimals(bytes.fromhex("ABCDEFABCDEFABCD"), 3) == "012"
     assert _decimals(bytes.fromhex("A1B2C3D4E5F60000"), 4) == "1234"
+
+
+def test_the_pin_of_a_card_by_its_device_number() -> None:
+    """The block is made with the number on the wire, the PVV with the card's own: it is the card's PIN."""
+    device = "5575290000000019"
+    assert HSM.offered_pvv(pin_block("1234", device), device, PAN) == HSM.pvv("1234", PAN)

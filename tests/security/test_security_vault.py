@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authsvc.model import AccountId, CardId, CardRef
+from authsvc.model import AccountId, CardId, CardRef, VirtualId
 from authsvc.security.keys import Secret, load_keys
-from authsvc.security.vault import Vault
+from authsvc.security.vault import Vault, virtual_id
 
 KEYS = load_keys(Path(__file__).parents[2] / "config" / "keys" / "demo.toml")
 PAN = "4180390000000694"
@@ -144,3 +144,15 @@ def test_memory_keeps_the_cards_used_last(uses: list[int], capacity: int) -> Non
     # asking changes the order, so the least recently used is asked for first
     kept = [use for use in reversed(range(8)) if vault.pan_hash(f"41803900000000{use:02d}") in vault._cache]
     assert sorted(kept) == sorted(latest[:capacity])
+
+
+async def test_a_device_number_leads_to_its_card() -> None:
+    """One row of the vault names the card and the number that stands for it; the next question is answered from memory."""
+    storage = Storage()
+    vault = Vault(KEYS, storage.by_hash, storage.by_card)
+    virtual = virtual_id(CARD, "phone")
+    row = Row(vault.pan_hash(PAN), AccountId("a1"), CardId(virtual), PAN[-4:], vault.seal(PAN, CardId(virtual)))
+    storage.rows[row.pan_hash] = row
+    assert await vault.find(PAN) == CardRef(AccountId("a1"), CARD, VirtualId(virtual))
+    assert vault.cached(PAN) == CardRef(AccountId("a1"), CARD, VirtualId(virtual))
+    assert await vault.pan_of(CardId(virtual)) == PAN

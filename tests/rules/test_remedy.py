@@ -1,0 +1,41 @@
+"""What would have helped, told with the refusal (issue B, item 9)."""
+
+from __future__ import annotations
+
+import pytest
+from given import (
+    BPS,
+    NOON,
+    account,
+    authorization,
+    card,
+    contactless,
+    limits,
+    online,
+    withdrawal,
+    wrong_pin,
+)  # fmt: skip
+
+from authsvc.model import Authorization, Counters, Limits
+from authsvc.rules.decide import decide
+from authsvc.rules.remedy import remedy
+
+
+@pytest.mark.parametrize(
+    ("balance", "day_limits", "request_", "then"),
+    [
+        (100_00, limits(), authorization(100_00), ""),
+        (100_00, limits(), authorization(118_20), "18.20 less"),
+        (0, limits(), authorization(1), ""),
+        (900_00, limits(cashless=50_00), authorization(60_00), "10.00 less, or tomorrow"),
+        (900_00, limits(cash=0), withdrawal(60_00), "a limit above zero"),
+        (900_00, limits(), contactless(10_00), "first a payment with the chip and the PIN"),
+        (900_00, limits(), online(200_00), "with 3-D Secure"),
+        (900_00, limits(), wrong_pin(authorization(1_00)), "the right PIN"),
+    ],
+)
+def test_remedy(balance: int, day_limits: Limits, request_: Authorization, then: str) -> None:
+    """A refusal says what would have helped; an approval, and an empty account, say nothing."""
+    assert (
+        remedy(decide(request_, account(BPS, balance, card(limits=day_limits, counters=Counters())), BPS, NOON)) == then
+    )
