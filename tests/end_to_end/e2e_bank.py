@@ -31,7 +31,7 @@ class Api:
     """The control API; what is not asked as another role is asked as the operator."""
 
     def __init__(self, url: str) -> None:
-        self._http = httpx.Client(base_url=url, trust_env=False, timeout=20)
+        self._http = httpx.Client(base_url=url, trust_env=False, timeout=20, verify=False)  # no CA files to read: 30 ms
 
     def ask(
         self, method: str, path: str, body: object = None, *, role: str | None = "operator", key: str = ""
