@@ -14,6 +14,8 @@ from typing import TypeVar
 import click
 import redis
 import uvloop
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from authsvc import __version__, config, engine, logs
 from authsvc.cli_cards import account, card
@@ -115,14 +117,21 @@ def explain(rrn: str, file: Path, overrides: tuple[str, ...]) -> None:
 @click.option("--dialect", type=click.Choice(list(DIALECTS)), default="iso87-ascii", show_default=True)
 def describe(message: str, dialect: str) -> None:
     """Show a message field by field, secrets masked. MESSAGE: hexadecimal, raw text, or a file of either."""
-    text = Path(message).read_text("latin-1") if Path(message).is_file() else message
     try:
-        payload = payload_from_text(text, DIALECTS[dialect])
+        payload = payload_from_text(_text_of(message), DIALECTS[dialect])
     except PeerError as error:
         raise click.ClickException(str(error)) from error
     click.echo(describe_message(payload, DIALECTS[dialect]))
     if rows(payload, DIALECTS[dialect])[1]:
         sys.exit(1)
+
+
+def _text_of(message: str) -> str:
+    """What is in the file of this name; without one, `message` itself. A long message cannot even be a name."""
+    try:
+        return Path(message).read_text("latin-1")
+    except OSError:
+        return message
 
 
 @main.command()
@@ -146,7 +155,7 @@ def _redis_copy(loaded: config.Config) -> Copy | None:
     """How to read the copy, None when no Redis answers: then there is nothing that could differ."""
     url = loaded.redis.url
     url = EmbeddedValkey(loaded.data_dir).url if url == config.EMBEDDED else url
-    client = redis.Redis.from_url(url, socket_timeout=5)
+    client = redis.Redis.from_url(url, socket_timeout=5, retry=Retry(NoBackoff(), 0))  # its own: 4 s of waiting
     try:
         client.ping()
     except redis.RedisError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from asyncio import Future
 from collections.abc import Callable
+from collections import Counter
 from time import perf_counter
 from typing import Literal, NamedTuple
 
@@ -70,6 +71,8 @@ class Decider:
         self._within = within
         self._tips: dict[AccountId, _Tip] = {}
         self._on_their_way: dict[tuple[AccountId, Key], tuple[Decision, Future[None]]] = {}
+        self._readers: Counter[AccountId] = Counter()
+        self._committed: dict[AccountId, Head] = {}
         self.now = clock
 
     async def decide(
@@ -135,6 +138,8 @@ class Decider:
         try:
             await durable
             self._state.store(tip)
+            if account in self._readers:
+                self._committed[account] = tip
         except (StaleAccountError, LedgerDownError, PanTakenError):
             self._drop(account, line)  # whatever stands on top of a loser loses too
             raise
@@ -164,11 +169,26 @@ class Decider:
 
     async def _newest(self, account: AccountId, from_journal: bool = False) -> Head:
         """What the next decision of the account has to stand on."""
-        tip, loaded = self._tips.get(account), None
-        if tip is None:
+        tip = self._tips.get(account)
+        if tip is not None:
+            return tip.head
+        self._readers[account] += 1
+        try:
             loaded = await (self._state.rebuild(account) if from_journal else self._state.load(account))
-            tip = self._tips.get(account)  # somebody may have been faster than our reading
-        return tip.head if tip else loaded or Head(Account(id=account), ZERO_HASH)
+        finally:
+            committed = self._read(account)
+        tip = self._tips.get(account)
+        known = [head for head in (loaded, committed, tip.head if tip else None) if head is not None]
+        return max(known, key=lambda head: head.account.seq, default=Head(Account(id=account), ZERO_HASH))
+
+    def _read(self, account: AccountId) -> Head | None:
+        """One reader less. Returns what was decided and made durable here while it read: what it found may be older."""
+        committed = self._committed.get(account)
+        self._readers[account] -= 1
+        if not self._readers[account]:
+            del self._readers[account]
+            self._committed.pop(account, None)
+        return committed
 
     def _still_new(self, request: Request, key: Key | None, asked: Head, head: Head) -> bool:
         """Whether a key that was in no journal at `asked` has not been decided on since. The keys of messages are in the

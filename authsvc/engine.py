@@ -65,7 +65,10 @@ class Engine:
 
     def _build(self) -> None:
         config = self.config
-        config.data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            config.data_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"data_dir: {config.data_dir}: {error.strerror}") from error
         keys = load_keys(config.key_file)
         self.metrics = Metrics(CollectorRegistry(), products=self.products, listeners=config.listeners)
         self.clock: Clock = SimulatedClock(config.data_dir / "clock") if config.clock == "simulated" else SystemClock()

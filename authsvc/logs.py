@@ -62,7 +62,8 @@ def configure(level: str, stream: TextIO | None = None) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "litestar", "asyncio"):
         logging.getLogger(name).handlers.clear()  # whoever put their own there must not speak past the allow-list
         logging.getLogger(name).propagate = True
-    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)  # a line per scrape says nothing
+    for name in ("uvicorn.access", "uvicorn.error"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # a line per scrape, a line per start: they say nothing
 
 
 def _configure_ours(level: int, factory: Callable[..., structlog.WriteLogger], *, cache: bool) -> None:

@@ -229,7 +229,11 @@ class Server:
     def joined(self, link: LinkProtocol) -> None:
         self._links.add(link)
         self.metrics.connected(link.listener)
-        if self._full:
+        # Not at once: uvloop begins to read a new connection after this, whatever it was told before.
+        asyncio.get_running_loop().call_soon(self._pause_if_full, link)
+
+    def _pause_if_full(self, link: LinkProtocol) -> None:
+        if self._full and link in self._links:
             link.pause("full")
 
     def left(self, link: LinkProtocol) -> None:

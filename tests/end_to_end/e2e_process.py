@@ -12,6 +12,8 @@ from pathlib import Path
 
 import httpx
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 ROOT = Path(__file__).parents[2]
 AUTHSVC = ROOT / ".venv/bin/authsvc"
@@ -76,7 +78,7 @@ class EngineProcess:
 
     def is_ready(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/readyz", trust_env=False, timeout=5).status_code == 200
+            return httpx.get(f"{self.url}/readyz", trust_env=False, timeout=5, verify=False).status_code == 200
         except httpx.TransportError:
             return False
 
@@ -113,7 +115,8 @@ class EngineProcess:
 
     def valkey(self) -> redis.Redis:
         """What an operator with redis-cli can do."""
-        return redis.Redis(unix_socket_path=str(self.data_dir / "valkey" / "valkey.sock"))
+        path = str(self.data_dir / "valkey" / "valkey.sock")
+        return redis.Redis(unix_socket_path=path, retry=Retry(NoBackoff(), 0))
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Another command of the same program."""

@@ -17,6 +17,7 @@ ANSWER_SECONDS = 20.0
 _KEYS = tomllib.loads((Path(__file__).parents[2] / "config/keys/demo.toml").read_text())
 ZONE_PIN_KEY = bytes.fromhex(_KEYS["zone_pin"])
 CVV_KEY = bytes.fromhex(_KEYS["cvv"])
+PVV_KEY = bytes.fromhex(_KEYS["pvv"])
 
 
 def encode(fields: Fields) -> bytes:
@@ -41,6 +42,12 @@ def pin_block(pin: str, pan: str) -> str:
     """DE52: an ISO-0 block under the demo's zone PIN key."""
     with warnings.catch_warnings(action="ignore"):  # TDES is what the standard says, and what cryptography dislikes
         return bytes(psec.des.encrypt_tdes_ecb(ZONE_PIN_KEY, clear_pin_block(pin, pan))).hex().upper()
+
+
+def tells_apart(pan: str, *pins: str) -> bool:
+    """Whether these PINs have different PVVs on this card: one wrong PIN in ten thousand has the right one's."""
+    with warnings.catch_warnings(action="ignore"):
+        return len({psec.pin.generate_visa_pvv(PVV_KEY, _KEYS["pvv_index"], pin, pan) for pin in pins}) == len(pins)
 
 
 def cvv2(pan: str, expiry: str) -> str:

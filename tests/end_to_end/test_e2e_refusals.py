@@ -225,9 +225,9 @@ def unknown_entry(bank: Bank, product: str) -> Plastic:
 
 
 def moto(bank: Bank, product: str) -> Plastic:
-    """Neither authenticated nor exempted: S and W have no MOTO exemption, and it is above the low value."""
+    """Neither authenticated nor exempted, however small: S and W have no MOTO exemption (rulebook, "MOTO")."""
     card = bank.issue(product)
-    card.pay(120_01, f22="012", f25="08")
+    card.pay(1_00, f22="012", f25="08")
     return card
 
 

@@ -1,0 +1,147 @@
+"""The command line without an engine: help, exit codes, wrong settings. With one: tests/end_to_end/test_e2e_cli.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import iso8583
+import pytest
+from click.testing import CliRunner, Result
+from engine_parts import settings
+from iso8583.specs import default_ascii
+
+from authsvc import __version__, engine
+from authsvc.cli import main
+from authsvc.errors import ConfigError
+
+PURCHASE = bytes(
+    iso8583.encode(
+        {"t": "0100", "2": "4111111111111111", "3": "000000", "4": "000000002500", "11": "000101", "41": "TERM0001",
+         "42": "MERCHANT0000001"},
+        default_ascii,
+    )[0]
+).hex()  # fmt: skip
+
+COMMANDS = [
+    (), ("serve",), ("explain",), ("describe",), ("reconcile",), ("account",), ("account", "open"), ("account", "show"),
+    ("account", "load"), ("card",), ("card", "issue"), ("card", "show"), ("card", "block"), ("card", "limits"),
+    ("card", "activate"), ("card", "unblock"), ("card", "unblock-pin"),
+]  # fmt: skip
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(main, words)
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_everywhere(words: tuple[str, ...], flag: str) -> None:
+    """Exit 0, with a sentence on what it does."""
+    done = run(*words, flag)
+    assert done.exit_code == 0
+    assert "Usage:" in done.output
+    assert len(done.output.splitlines()) > 4
+
+
+def test_every_command_is_in_the_list_above() -> None:
+    groups = {name: set(getattr(command, "commands", ())) for name, command in main.commands.items()}
+    listed = {
+        words[0]: {pair[1] for pair in COMMANDS if len(pair) == 2 and pair[0] == words[0]}
+        for words in COMMANDS
+        if words
+    }
+    assert groups == listed
+
+
+def test_version() -> None:
+    assert __version__ in run("--version").output
+
+
+@pytest.mark.parametrize("words", [
+    (), ("nonsense",), ("explain",), ("describe",), ("serve", "--nonsense"), ("account", "load", "a", "0"),
+    ("card", "block", "c", "--kind", "slightly"), ("card", "limits", "c", "--cash", "-1"), ("describe", "00", "--dialect", "x"),
+    ("reconcile", "--set", "colour=red"), ("explain", "1", "--config", "/nowhere.toml"),
+])  # fmt: skip
+def test_wrong_use(words: tuple[str, ...]) -> None:
+    """Exit 2, and a word on why."""
+    done = run(*words)
+    assert done.exit_code == 2
+    assert done.output.strip()
+
+
+@pytest.mark.parametrize(("setting", "key"), [
+    ("listeners.main.prot=1", "listeners.main.prot"),
+    ("colour=red", "colour"),
+    ("clock=sundial", "clock"),
+    ("workers=0", "workers"),
+    ("workers=2", "workers"),
+    ("workers=two", "workers"),
+    ("listeners.main.port=99999", "listeners.main.port"),
+    ("listeners.extra.dialect=iso87-ascii", "listeners.extra.port"),
+    ("listeners.extra.port=8583", "listeners.extra.port"),
+    ("redis.url=http://localhost", "redis.url"),
+    ("ledger.url=oracle://localhost", "ledger.url"),
+    ("ledger.url=postgresql://localhost/a", "ledger.url"),
+    ("log.level=loud", "log.level"),
+    ("control.tokens.x.role=king", "control.tokens.x"),
+    ("answer_within_ms=0", "answer_within_ms"),
+    ("max_frame", "max_frame"),
+])  # fmt: skip
+def test_a_wrong_setting_is_named(setting: str, key: str) -> None:
+    """`serve` ends before it begins anything."""
+    done = run("serve", "--set", setting)
+    assert done.exit_code != 0
+    assert key in done.output
+
+
+@pytest.mark.parametrize(("more", "key"), [
+    ({"listeners.main.dialect": "klingon"}, "listeners.main.dialect"),
+    ({"listeners.main.framing": "3b"}, "listeners.main.framing"),
+    ({"products_dir": "/nowhere"}, "/nowhere"),
+    ({"response_codes_dir": "/nowhere"}, "/nowhere"),
+    ({"key_file": "/nowhere"}, "/nowhere"),
+    ({"data_dir": "/dev/null/x"}, "data_dir"),
+])  # fmt: skip
+async def test_what_is_found_when_it_is_built(tmp_path: Path, more: dict[str, object], key: str) -> None:
+    """Files and names that settings point to; nothing listens yet."""
+    with pytest.raises(ConfigError, match=key):
+        engine.build(settings(tmp_path, **more))
+
+
+def test_describe_of_hexadecimal_and_of_a_file(tmp_path: Path) -> None:
+    done = run("describe", PURCHASE)
+    assert done.exit_code == 0, done.output
+    assert "411111******1111" in done.output
+    file = tmp_path / "message.hex"
+    file.write_text(PURCHASE + "\n")
+    assert run("describe", str(file)).output == done.output
+
+
+@pytest.mark.parametrize("text", ["zzz", "00", "", "0" * 5000])
+def test_describe_of_what_is_none(text: str) -> None:
+    """Exit 1, one line, nothing of it repeated; longer than any name of a file is no fault either."""
+    done = run("describe", text)
+    assert done.exit_code == 1
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+
+
+def test_describe_of_a_broken_message() -> None:
+    """What could be read, and where reading stopped: exit 1."""
+    done = run("describe", PURCHASE[:-8])
+    assert done.exit_code == 1
+    assert "broken at DE42" in done.output
+    assert "4111111111111111" not in done.output
+
+
+@pytest.mark.parametrize("words", [("reconcile",), ("explain", "123")])
+def test_no_ledger(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Named, and not made."""
+    done = run(*words, "--set", f"data_dir={tmp_path}/none")
+    assert done.exit_code != 0
+    assert "ledger.sqlite" in done.output
+    assert not (tmp_path / "none").exists()
+
+
+def test_no_engine() -> None:
+    done = run("account", "--url", "http://127.0.0.1:1", "show", "acc-1")
+    assert (done.exit_code, "no engine answers" in done.output) == (1, True)

@@ -1,0 +1,377 @@
+"""Links over real sockets on loopback, with a handler of a few lines in place of the pipeline."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from engine_parts import until
+from prometheus_client import CollectorRegistry
+
+from authsvc.codec.framing import frame
+from authsvc.config import ListenerConfig
+from authsvc.metrics import Metrics
+from authsvc.server import WRITE_BUFFER, LinkProtocol, Server
+
+
+class Gate:
+    """A handler that answers each payload with "answer to PAYLOAD" once `open` is set. What is "nothing" cannot be
+    answered, "big" has a long answer, "fault" is a bug of ours, "worse" one whose fault cannot be answered either."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.open.set()
+        self.begun: list[bytes] = []
+
+    async def handle(self, _link: LinkProtocol, payload: bytes) -> bytes | None:
+        self.begun.append(payload)
+        await self.open.wait()
+        if payload in (b"fault", b"worse"):
+            raise ValueError(payload)
+        if payload == b"big":
+            return bytes(60_000)
+        return None if payload == b"nothing" else b"answer to " + payload
+
+    def fault(self, _link: LinkProtocol, payload: bytes) -> bytes | None:
+        return b"sorry" if payload == b"fault" else None
+
+
+class Peer:
+    """The other end of a link."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self.writer = writer
+
+    def send(self, *payloads: bytes) -> None:
+        self.writer.write(b"".join(map(frame, payloads)))
+
+    async def receive(self) -> bytes:
+        async with asyncio.timeout(10):
+            size = int.from_bytes(await self._reader.readexactly(2), "big")
+            return await self._reader.readexactly(size)
+
+    async def ask(self, payload: bytes) -> bytes:
+        self.send(payload)
+        return await self.receive()
+
+    async def is_closed(self) -> bool:
+        try:
+            async with asyncio.timeout(10):
+                return await self._reader.read(1) == b""
+        except ConnectionResetError:
+            return True
+
+
+class Stand:
+    """A server with its handler and metrics."""
+
+    def __init__(self, in_flight_limit: int, frame_seconds: float) -> None:
+        self.gate = Gate()
+        self.metrics = Metrics(CollectorRegistry(), products=(), listeners=("main",))
+        self.server = Server(self.gate, self.metrics, in_flight_limit, frame_seconds, sweep_seconds=0.02)
+        self.port = 0
+
+    async def connect(self) -> Peer:
+        return Peer(*await asyncio.open_connection("127.0.0.1", self.port))
+
+    def count(self, name: str) -> float:
+        lines = self.metrics.render().decode().splitlines()
+        return next(float(line.split()[-1]) for line in lines if line.startswith(name))
+
+    def refused(self, cause: str) -> float:
+        return self.count(f'authsvc_frames_refused_total{{cause="{cause}",listener="main"}}')
+
+
+@asynccontextmanager
+async def stand(in_flight_limit: int = 100, frame_seconds: float = 10.0, **listener: object) -> AsyncIterator[Stand]:
+    made = Stand(in_flight_limit, frame_seconds)
+    made.port = await made.server.listen("main", ListenerConfig(port=0, **listener))  # type: ignore[arg-type]
+    yield made
+    made.gate.open.set()
+    await made.server.drain(5)
+
+
+async def test_pipelined_messages_are_answered() -> None:
+    async with stand() as given:
+        peer = await given.connect()
+        peer.send(b"one", b"two", b"three")
+        assert {await peer.receive() for _ in range(3)} == {b"answer to one", b"answer to two", b"answer to three"}
+
+
+async def test_answers_leave_as_they_are_ready() -> None:
+    """A slow message does not keep back the one behind it."""
+    async with stand() as given:
+        peer = await given.connect()
+        given.gate.open.clear()
+        peer.send(b"slow")
+        await until(lambda: given.gate.begun == [b"slow"])
+        other = await given.connect()
+        given.gate.open.set()
+        assert await other.ask(b"x") == b"answer to x"
+        assert await peer.receive() == b"answer to slow"
+
+
+async def test_a_link_takes_so_many_at_once() -> None:
+    """`max_in_flight`: above it the link waits unread; answered ones make room, and all get their turn."""
+    async with stand(max_in_flight=4, max_frame=100) as given:
+        peer, other = await given.connect(), await given.connect()
+        given.gate.open.clear()
+        for number in range(20):  # one by one, or a single read would take them all
+            peer.send(b"%d" % number)
+            await asyncio.sleep(0.002)
+        await until(lambda: len(given.gate.begun) >= 4)
+        await asyncio.sleep(0.05)
+        assert len(given.gate.begun) == 4
+        other.send(b"other")
+        await until(lambda: b"other" in given.gate.begun)
+        given.gate.open.set()
+        assert {await peer.receive() for _ in range(20)} == {b"answer to %d" % number for number in range(20)}
+        assert await other.receive() == b"answer to other"
+
+
+async def test_the_server_takes_so_many_in_all() -> None:
+    """Above its limit no link is read from, a new one neither; below three quarters all are again."""
+    async with stand(in_flight_limit=4) as given:
+        peers = [await given.connect() for _ in range(6)]
+        given.gate.open.clear()
+        for peer in peers:
+            peer.send(b"first")
+            await asyncio.sleep(0.01)
+        late = await given.connect()
+        late.send(b"late")
+        await until(lambda: len(given.gate.begun) == 4)
+        await asyncio.sleep(0.05)
+        late.send(b"later", b"and later")
+        await asyncio.sleep(0.05)
+        assert given.gate.begun == [b"first"] * 4
+        assert given.count("authsvc_in_flight ") == 4
+        given.gate.open.set()
+        assert [await peer.receive() for peer in peers] == [b"answer to first"] * 6
+        assert {await late.receive() for _ in range(3)} == {
+            b"answer to " + word for word in (b"late", b"later", b"and later")
+        }
+        assert given.count("authsvc_in_flight ") == 0
+
+
+async def test_a_peer_that_does_not_read_is_not_read_from() -> None:
+    """Its answers pile up to a bound; its next messages wait in its own socket; when it reads, it gets all."""
+    async with stand(max_in_flight=1000) as given:
+        deaf, other = await given.connect(), await given.connect()
+        deaf.writer.transport.set_write_buffer_limits(high=1 << 30)  # type: ignore[attr-defined]
+        deaf._reader._transport.pause_reading()  # type: ignore[attr-defined]
+        sent = 0
+        for _ in range(300):
+            deaf.send(b"big")
+            sent += 1
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.2)
+        taken = len(given.gate.begun)
+        assert taken * 60_000 > WRITE_BUFFER
+        assert await other.ask(b"x") == b"answer to x"
+        deaf._reader._transport.resume_reading()  # type: ignore[attr-defined]
+        for _ in range(sent):
+            assert len(await deaf.receive()) == 60_000
+
+
+async def test_a_peer_that_never_reads_is_given_up() -> None:
+    """After `idle_seconds` with answers that nobody takes, its link is dropped and what it held is free."""
+    async with stand(max_in_flight=1000, idle_seconds=1) as given:
+        deaf = await given.connect()
+        deaf._reader._transport.pause_reading()  # type: ignore[attr-defined]
+        for _ in range(300):
+            deaf.send(b"big")
+        await until(lambda: given.count('authsvc_connections{listener="main"}') == 0)
+        assert given.refused("idle") == 1
+
+
+async def test_a_silent_link_is_closed() -> None:
+    """Not one that talks, and not one that waits for our answer."""
+    async with stand(idle_seconds=1) as given:
+        silent, talking, waiting = [await given.connect() for _ in range(3)]
+        given.gate.open.clear()
+        waiting.send(b"wait")
+        for _ in range(7):
+            talking.writer.write(b"\x00\x00")  # a keep-alive is a sign of life
+            await asyncio.sleep(0.2)
+        assert await silent.is_closed()
+        given.gate.open.set()
+        assert await waiting.receive() == b"answer to wait"
+        assert await talking.ask(b"x") == b"answer to x"
+        assert given.refused("idle") == 1
+
+
+async def test_a_link_may_be_silent_for_ever() -> None:
+    """`idle_seconds = 0`."""
+    async with stand(idle_seconds=0) as given:
+        peer = await given.connect()
+        await asyncio.sleep(0.2)
+        assert await peer.ask(b"x") == b"answer to x"
+
+
+async def test_a_frame_that_never_gets_whole() -> None:
+    """One byte now and then does not keep it open."""
+    async with stand(frame_seconds=0.3) as given:
+        peer, other = await given.connect(), await given.connect()
+        for byte in frame(b"x" * 50)[:8]:
+            peer.writer.write(bytes([byte]))
+            await asyncio.sleep(0.03)
+        assert await peer.is_closed()
+        assert await other.ask(b"x") == b"answer to x"
+        assert given.refused("cut_short") >= 1
+
+
+async def test_slow_frames_that_do_get_whole() -> None:
+    """The time counts from the beginning of each frame, not of the link."""
+    async with stand(frame_seconds=0.5) as given:
+        peer = await given.connect()
+        for _ in range(4):
+            data = frame(b"slow")
+            peer.writer.write(data[:3])
+            await asyncio.sleep(0.2)
+            peer.writer.write(data[3:])
+            assert await peer.receive() == b"answer to slow"
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_frame_too_long(together: bool) -> None:
+    """What was whole before it is answered, then the link is closed; another link does not notice."""
+    async with stand(max_frame=10) as given:
+        peer, other = await given.connect(), await given.connect()
+        given.gate.open.clear()
+        if together:
+            peer.writer.write(frame(b"before") + b"\x00\x0b12345678901")
+        else:
+            peer.send(b"before")
+            await until(lambda: given.gate.begun == [b"before"])
+            peer.writer.write(b"\x00\x0b12345678901")
+        await until(lambda: given.refused("too_long") == 1)
+        given.gate.open.set()
+        assert await peer.receive() == b"answer to before"
+        assert await peer.is_closed()
+        assert await other.ask(b"x") == b"answer to x"
+
+
+async def test_garbage_closes_its_link_in_the_end() -> None:
+    """`garbage_limit` in a row; anything understood in between begins the count anew."""
+    async with stand(garbage_limit=3) as given:
+        peer = await given.connect()
+        peer.send(b"nothing", b"nothing", b"x", b"nothing", b"nothing")
+        assert await peer.receive() == b"answer to x"
+        assert await peer.ask(b"y") == b"answer to y"
+        peer.send(b"nothing", b"nothing", b"nothing")
+        assert await peer.is_closed()
+        assert given.refused("garbage") == 7
+
+
+async def test_garbage_may_go_on_for_ever() -> None:
+    """`garbage_limit = 0`."""
+    async with stand(garbage_limit=0) as given:
+        peer = await given.connect()
+        peer.send(*[b"nothing"] * 200)
+        assert await peer.ask(b"x") == b"answer to x"
+
+
+async def test_a_fault_of_ours_is_answered() -> None:
+    """And costs nobody the link; one that cannot be answered counts as garbage."""
+    async with stand() as given:
+        peer = await given.connect()
+        assert await peer.ask(b"fault") == b"sorry"
+        peer.send(b"worse")
+        assert await peer.ask(b"x") == b"answer to x"
+
+
+async def test_a_peer_that_says_no_more_gets_its_answers() -> None:
+    async with stand() as given:
+        peer = await given.connect()
+        given.gate.open.clear()
+        peer.send(b"last")
+        await until(lambda: given.gate.begun == [b"last"])
+        peer.writer.write_eof()
+        await asyncio.sleep(0.05)
+        given.gate.open.set()
+        assert await peer.receive() == b"answer to last"
+        assert await peer.is_closed()
+
+
+async def test_a_peer_that_leaves() -> None:
+    """In the middle of a message under way, and of a frame: the link is forgotten, nothing else happens."""
+    async with stand() as given:
+        peer = await given.connect()
+        given.gate.open.clear()
+        peer.writer.write(frame(b"x") + frame(b"half")[:3])
+        await until(lambda: given.gate.begun == [b"x"])
+        peer.writer.transport.abort()
+        await asyncio.sleep(0.05)
+        given.gate.open.set()
+        await until(lambda: given.count('authsvc_connections{listener="main"}') == 0)
+        assert given.count("authsvc_in_flight ") == 0
+        assert given.refused("cut_short") == 1
+
+
+async def test_drain_answers_what_was_taken() -> None:
+    """No new link, nothing more read, every message under way answered, then closed."""
+    async with stand() as given:
+        peer = await given.connect()
+        given.gate.open.clear()
+        peer.send(b"one", b"two")
+        await until(lambda: len(given.gate.begun) == 2)
+        draining = asyncio.create_task(given.server.drain(5))
+        await asyncio.sleep(0.02)
+        peer.send(b"too late")
+        with pytest.raises(OSError, match=r"[Cc]onnect"):
+            await given.connect()
+        given.gate.open.set()
+        assert await draining
+        assert {await peer.receive(), await peer.receive()} == {b"answer to one", b"answer to two"}
+        assert await peer.is_closed()
+        assert b"too late" not in given.gate.begun
+
+
+async def test_a_drain_that_takes_too_long() -> None:
+    """It says so, and the links are closed all the same."""
+    async with stand() as given:
+        peer = await given.connect()
+        given.gate.open.clear()
+        peer.send(b"one")
+        await until(lambda: given.gate.begun == [b"one"])
+        assert not await given.server.drain(0.05)
+        assert await peer.is_closed()
+
+
+async def test_nothing_to_drain() -> None:
+    async with stand() as given:
+        peer = await given.connect()
+        assert await peer.ask(b"x") == b"answer to x"
+        assert await given.server.drain(5)
+        assert await peer.is_closed()
+
+
+@pytest.mark.parametrize("framing", ["2b", "4b", "2a", "4a", "2b-inclusive"])
+async def test_answers_are_framed_as_their_listener_is(framing: str) -> None:
+    async with stand(framing=framing, max_frame=80) as given:
+        reader, writer = await asyncio.open_connection("127.0.0.1", given.port)
+        writer.write(frame(b"x", framing))
+        expected = frame(b"answer to x", framing)
+        assert await reader.readexactly(len(expected)) == expected
+        writer.close()
+
+
+async def test_a_link_begins_signed_on_or_not() -> None:
+    """As its listener says; the state is the link's own."""
+    seen = []
+
+    class Looking(Gate):
+        async def handle(self, link: LinkProtocol, payload: bytes) -> bytes | None:
+            seen.append(link.signed_on)
+            link.signed_on = True
+            return await super().handle(link, payload)
+
+    async with stand(require_sign_on=True) as given:
+        given.server.handler = Looking()
+        first, second = await given.connect(), await given.connect()
+        for peer in (first, first, second):
+            await peer.ask(b"x")
+    assert seen == [False, True, False]
