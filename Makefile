@@ -1,11 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check bench load clean lock
+.PHONY: help setup run demo test check bench load conformance clean lock
 VENV := .venv
 PY := $(VENV)/bin/python
 CONFIG ?= config/demo.toml
 
 help:   ## list these targets
-	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*##/:/' | awk -F: '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*##/:/' | awk -F: '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	python3 -m venv $(VENV)
@@ -37,6 +37,9 @@ bench: setup   ## measure every part beside its budget, then the whole system
 
 load: setup   ## a one-minute load story against the running engine
 	$(PY) -m loadtest
+
+conformance: setup   ## write docs/conformance.md: paragraph, steps, products, tests
+	$(PY) tests/conformance.py
 
 clean:   ## forget all data under var/
 	rm -rf var

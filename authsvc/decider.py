@@ -8,8 +8,8 @@ moved on loses the journal's compare-and-set, reads the journal and decides agai
 from __future__ import annotations
 
 from asyncio import Future
-from collections.abc import Callable
 from collections import Counter
+from collections.abc import Callable
 from time import perf_counter
 from typing import Literal, NamedTuple
 

@@ -170,7 +170,15 @@ class ThreeDsRules(_Part, frozen=True, kw_only=True):
 
 
 Exemption = Literal[
-    "low_value", "trusted", "one_leg", "unattended", "bank_risk", "merchant_initiated", "recurring", "acquirer_risk", "moto"
+    "low_value",
+    "trusted",
+    "one_leg",
+    "unattended",
+    "bank_risk",
+    "merchant_initiated",
+    "recurring",
+    "acquirer_risk",
+    "moto",
 ]
 
 

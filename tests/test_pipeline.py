@@ -187,7 +187,7 @@ class Failing:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    async def decide(self, request: Authorization | Reversal, _offered_pvv: str) -> Decision:
+    async def decide(self, request: Authorization | Reversal, _offered_pvv: str, **_more: object) -> Decision:
         assert request.account
         raise self._error
 

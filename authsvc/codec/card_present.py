@@ -73,7 +73,9 @@ def card_present(fields: Mapping[str, str], pan: str, entry: Entry, checks: Chec
     if chip is None:
         # Without a cryptogram there is nothing to verify; one that lacks what it was computed over cannot be right.
         return CardPresent(
-            cryptogram="N" if emv.CRYPTOGRAM in values else "", offline_pin=emv.has_offline_pin(values), cvm=_cvm(values)
+            cryptogram="N" if emv.CRYPTOGRAM in values else "",
+            offline_pin=emv.has_offline_pin(values),
+            cvm=_cvm(values),
         )
     verdict = checks.cryptogram_verdict(pan, chip)
 

@@ -60,7 +60,9 @@ class ThreeDsBody(Body, frozen=True):
 
     amount: Amount
     currency: Annotated[str, Meta(pattern=r"^([0-9]{3}|PLN|EUR|USD|GBP)$(?!\n)")]
-    merchant_id: Annotated[str, Meta(pattern=r"^[!-~]([ -~]{0,13}[!-~])?$(?!\n)", description="DE42, without its padding")]
+    merchant_id: Annotated[
+        str, Meta(pattern=r"^[!-~]([ -~]{0,13}[!-~])?$(?!\n)", description="DE42, without its padding")
+    ]
     outcome: Literal["succeeded", "failed"]
 
 

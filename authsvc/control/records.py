@@ -28,8 +28,9 @@ class StepView(Struct, frozen=True):
 
 class DecisionView(Struct, frozen=True):
     """`decision`: `ACCOUNT:SEQ`; `kind`: type of the request, `request`: the rest of it; `outcome`: "approved" or
-    "refused"; `amount`: grosze approved; `remedy`: what would have helped, null if nothing; `reason`, `rule`, `paragraph`: of a refusal; `response_code`: DE39, null for a
-    command; `hold`: the hold it placed; `changes`: what it did to the account."""
+    "refused"; `amount`: grosze approved; `remedy`: what would have helped, null if nothing; `reason`, `rule`,
+    `paragraph`: of a refusal; `response_code`: DE39, null for a command; `hold`: the hold it placed; `changes`: what it
+    did to the account."""
 
     decision: str
     account: str

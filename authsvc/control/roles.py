@@ -61,16 +61,27 @@ class Action(StrEnum):
 _READ = frozenset({Action.READ})
 _CARD_IN_HAND = frozenset(
     {
-        Action.ACTIVATE, Action.BLOCK, Action.UNBLOCK, Action.SET_PIN, Action.SET_LIMITS, Action.SET_CONTACTLESS,
-        Action.SET_VIRTUAL, Action.SET_TRUSTED,
+        Action.ACTIVATE,
+        Action.BLOCK,
+        Action.UNBLOCK,
+        Action.SET_PIN,
+        Action.SET_LIMITS,
+        Action.SET_CONTACTLESS,
+        Action.SET_VIRTUAL,
+        Action.SET_TRUSTED,
     }
 )
 _HOTLINE = _READ | _CARD_IN_HAND | {Action.UNBLOCK_PIN, Action.UNLOCK_3DS}
 
 ALLOWED: dict[Role, frozenset[Action]] = {
     Role.OPERATOR: frozenset(Action),
-    Role.BRANCH: _HOTLINE | {
-        Action.OPEN_ACCOUNT, Action.LOAD, Action.ISSUE_CARD, Action.RENEW_CARD, Action.REPLACE_CARD,
+    Role.BRANCH: _HOTLINE
+    | {
+        Action.OPEN_ACCOUNT,
+        Action.LOAD,
+        Action.ISSUE_CARD,
+        Action.RENEW_CARD,
+        Action.REPLACE_CARD,
         Action.SET_ACCOUNT_STATUS,
     },
     Role.HOTLINE: _HOTLINE,

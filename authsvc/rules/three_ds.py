@@ -51,7 +51,12 @@ def proof_number(at: UnixMs, seq: int) -> int:
 
 
 def command(
-    ordered: RecordThreeDs | UnlockThreeDs | SetTrusted, card: Card, status: CardStatus, seq: int, product: Product, now: UnixMs
+    ordered: RecordThreeDs | UnlockThreeDs | SetTrusted,
+    card: Card,
+    status: CardStatus,
+    seq: int,
+    product: Product,
+    now: UnixMs,
 ) -> Done:
     """`seq`: of the decision being made."""
     match ordered:

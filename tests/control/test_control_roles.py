@@ -46,8 +46,17 @@ NEW_PLASTIC = {Action.RENEW_CARD, Action.REPLACE_CARD, Action.SET_ACCOUNT_STATUS
 FORBIDDEN = {
     Role.OPERATOR: set(),
     Role.BRANCH: {Action.MOVE_CLOCK, Action.THREE_DS},
-    Role.HOTLINE: {Action.MOVE_CLOCK, Action.THREE_DS, Action.OPEN_ACCOUNT, Action.LOAD, Action.ISSUE_CARD} | NEW_PLASTIC,
-    Role.PORTAL: {Action.THREE_DS, Action.UNLOCK_3DS, Action.MOVE_CLOCK, Action.OPEN_ACCOUNT, Action.LOAD, Action.ISSUE_CARD, Action.UNBLOCK_PIN}
+    Role.HOTLINE: {Action.MOVE_CLOCK, Action.THREE_DS, Action.OPEN_ACCOUNT, Action.LOAD, Action.ISSUE_CARD}
+    | NEW_PLASTIC,
+    Role.PORTAL: {
+        Action.THREE_DS,
+        Action.UNLOCK_3DS,
+        Action.MOVE_CLOCK,
+        Action.OPEN_ACCOUNT,
+        Action.LOAD,
+        Action.ISSUE_CARD,
+        Action.UNBLOCK_PIN,
+    }
     | NEW_PLASTIC,
     Role.AUDITOR: set(Action) - {Action.READ},
 }

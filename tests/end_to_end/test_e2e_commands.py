@@ -162,6 +162,7 @@ def test_what_a_new_card_looks_like(bank: Bank) -> None:
         },
         "pin_tries_left": 3, "contactless": {"enabled": True, "unlocked": False, "since_sca": 0},
         "low_value": {"sum": 0, "count": 0}, "three_ds": {"locked": False, "failures": 0}, "trusted_merchants": [],
+        "individual_limit": None, "pending_limits": [], "renewal": None, "virtual_cards": [],
     }  # fmt: skip
 
 
