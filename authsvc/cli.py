@@ -69,13 +69,9 @@ def main() -> None:
 @settings
 def serve(file: Path, overrides: tuple[str, ...]) -> None:
     """Run the engine until SIGTERM or Ctrl-C."""
-    try:
-        loaded = config.load(file, overrides)
-        logs.configure(loaded.log.level)
-        code = uvloop.run(engine.serve(loaded, _announce))
-    except AuthsvcError as error:
-        raise click.ClickException(str(error)) from error
-    sys.exit(code)
+    loaded = config.load(file, overrides)
+    logs.configure(loaded.log.level)
+    sys.exit(uvloop.run(engine.serve(loaded, _announce)))
 
 
 def _announce(running: engine.Engine) -> None:

@@ -44,7 +44,8 @@ def _of(reason: Reason, step: Step) -> str:
     if reason in FUNDS:
         return _less(_number(step, "available"), _number(step, "amount"), "")
     if reason in LIMITS:
-        return _less(_number(step, "limit") - _number(step, "used"), _number(step, "amount"), ", or tomorrow")
+        limit, amount = _number(step, "limit"), _number(step, "amount")
+        return _less(limit - _number(step, "used"), amount, ", or tomorrow" if amount <= limit else "")
     if reason in TOMORROW:
         return "tomorrow"
     if reason is Reason.CASHBACK_ABOVE_MAXIMUM:
