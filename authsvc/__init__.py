@@ -11,7 +11,8 @@ The way of a message, and where each stage lives::
 Read in this order:
 
 * `pipeline`: that picture as one function; start there.
-* `model`: the nouns. A `Request` comes in, an `Account` is known, a `Decision` comes out.
+* `model`: the nouns. A `Request` comes in, an `Account` is known, a `Decision` comes out (`model.messages`,
+  `model.commands`, `model.accounts`, `model.decisions`).
 * `rules.authorization`: the ordered tuple of rules; `rules.decide` and `rules.evolve` around it. Pure.
 * `ledger.journal`: how a decision becomes durable, and why nobody can overspend.
 * `state.copy`: the fast copy that may vanish at any moment.

@@ -1,0 +1,296 @@
+"""What comes in from the control API, and `Request`: a message or a command."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from authsvc.model.messages import (
+    Authorization,
+    Reversal,
+)
+from authsvc.model.names import (
+    AccountId,
+    CardId,
+    Key,
+    Minor,
+    UnixMs,
+    VirtualId,
+    key_of,
+)
+
+
+class Limits(Struct, frozen=True, gc=False):
+    """Day limits of a card, grosze; zero switches that kind of transaction off. `internet` is inside `cashless`."""
+
+    cash: Minor
+    cashless: Minor
+    internet: Minor
+
+
+class By(StrEnum):
+    """Who asks for a block or an unblock."""
+
+    HOLDER = "holder"
+    USER = "user"
+    BANK = "bank"
+
+
+class AccountStatus(StrEnum):
+    OPEN = "open"
+    CLOSED = "closed"
+    HOLDER_DECEASED = "holder_deceased"
+    CAPACITY_LOST = "capacity_lost"
+
+
+class VirtualStatus(StrEnum):
+    """Of a device number; `deleted` is for ever."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    DELETED = "deleted"
+
+
+class BlockKind(StrEnum):
+    TEMPORARY = "temporary"
+    PERMANENT = "permanent"
+    LOST = "lost"
+    STOLEN = "stolen"
+
+
+class OpenAccount(Struct, frozen=True, tag="open_account", omit_defaults=True):
+    account: AccountId
+    product: str
+    credit_limit: Minor | None = None
+    holder: str = ""
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class Load(Struct, frozen=True, tag="load", omit_defaults=True):
+    """A top-up, or the repayment of a credit card. `amount` in grosze, above zero."""
+
+    account: AccountId
+    amount: Minor
+    reference: str
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class IssueCard(Struct, frozen=True, tag="issue_card", omit_defaults=True):
+    """A new card. `pvv`: PIN verification value of its PIN; `expiry`: YYMM; `individual_limit`: credit products."""
+
+    account: AccountId
+    card: CardId
+    last4: str
+    expiry: str
+    pvv: str
+    individual_limit: Minor | None = None
+    cash: Minor | None = None
+    cashless: Minor | None = None
+    internet: Minor | None = None
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class ActivateCard(Struct, frozen=True, tag="activate_card", omit_defaults=True):
+    account: AccountId
+    card: CardId
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class BlockCard(Struct, frozen=True, tag="block_card", omit_defaults=True):
+    account: AccountId
+    card: CardId
+    kind: BlockKind
+    by: By
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class UnblockCard(Struct, frozen=True, tag="unblock_card", omit_defaults=True):
+    """`by`: whose order it is; None: the bank's own staff, who may lift every temporary block. `hotline`: asked for by
+    telephone, which not every regulation offers for it (W §17.4)."""
+
+    account: AccountId
+    card: CardId
+    by: By | None = None
+    hotline: bool = False
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class UnblockPin(Struct, frozen=True, tag="unblock_pin", omit_defaults=True):
+    """The hotline ends a PIN block and clears the count of wrong PINs."""
+
+    account: AccountId
+    card: CardId
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class SetLimits(Struct, frozen=True, tag="set_limits", omit_defaults=True):
+    """New day limits; None leaves one as it is. What is used today stays used. `individual`: new individual limit,
+    credit products only; `effective`: when it begins to apply, 0 is at once."""
+
+    account: AccountId
+    card: CardId
+    cash: Minor | None = None
+    cashless: Minor | None = None
+    internet: Minor | None = None
+    idempotency: str = ""
+    fingerprint: str = ""
+    individual: Minor | None = None
+    effective: UnixMs = UnixMs(0)
+
+
+class SetContactless(Struct, frozen=True, tag="set_contactless", omit_defaults=True):
+    account: AccountId
+    card: CardId
+    enabled: bool
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class SetMarginNotices(Struct, frozen=True, tag="set_margin_notices", omit_defaults=True):
+    """The user declines the currency-margin notices, or wants them again (P §19)."""
+
+    account: AccountId
+    card: CardId
+    enabled: bool
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class SetPin(Struct, frozen=True, tag="set_pin", omit_defaults=True):
+    account: AccountId
+    card: CardId
+    pvv: str
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class SetAccountStatus(Struct, frozen=True, tag="set_account_status", omit_defaults=True):
+    """The agreement has ended, the holder has died or lost legal capacity, or got it back."""
+
+    account: AccountId
+    status: AccountStatus
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class RecordThreeDs(Struct, frozen=True, tag="record_three_ds", omit_defaults=True):
+    """What one authentication at the access control server came to. `amount`: minor units of `currency` (ISO 4217 numeric);
+    `merchant`: as in DE42."""
+
+    account: AccountId
+    card: CardId
+    amount: Minor
+    currency: str
+    merchant: str
+    succeeded: bool
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class UnlockThreeDs(Struct, frozen=True, tag="unlock_three_ds", omit_defaults=True):
+    """Hotline or branch end the lock of 3-D Secure and clear its failures."""
+
+    account: AccountId
+    card: CardId
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class SetTrusted(Struct, frozen=True, tag="set_trusted", omit_defaults=True):
+    """A merchant (DE42) joins or leaves the holder's trusted ones."""
+
+    account: AccountId
+    card: CardId
+    merchant: str
+    trusted: bool
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class RenewCard(Struct, frozen=True, tag="renew_card", omit_defaults=True):
+    """The same number and PIN with a new `expiry` (YYMM)."""
+
+    account: AccountId
+    card: CardId
+    expiry: str
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class ReplaceCard(Struct, frozen=True, tag="replace_card", omit_defaults=True):
+    """`card` gives way to `new`, which has another number (`last4`) and another PIN (`pvv`). `expiry`: YYMM, "" to have
+    it decided by how long ago the old one was blocked; `fresh_expiry`: what a new one would be, YYMM."""
+
+    account: AccountId
+    card: CardId
+    new: CardId
+    last4: str
+    pvv: str
+    fresh_expiry: str
+    expiry: str = ""
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class CreateVirtual(Struct, frozen=True, tag="create_virtual", omit_defaults=True):
+    """A device number, `virtual`, that stands for the card in a wallet. `expiry`: YYMM, "" is the card's own."""
+
+    account: AccountId
+    card: CardId
+    virtual: VirtualId
+    last4: str
+    expiry: str = ""
+    wallet: str = ""
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class SetVirtual(Struct, frozen=True, tag="set_virtual", omit_defaults=True):
+    """Suspend, resume or delete a device number."""
+
+    account: AccountId
+    card: CardId
+    virtual: VirtualId
+    status: VirtualStatus
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+Message = Authorization | Reversal
+CardCommand = (
+    IssueCard
+    | ActivateCard
+    | BlockCard
+    | UnblockCard
+    | UnblockPin
+    | SetLimits
+    | SetContactless
+    | SetMarginNotices
+    | SetPin
+    | RecordThreeDs
+    | UnlockThreeDs
+    | SetTrusted
+    | RenewCard
+    | ReplaceCard
+    | CreateVirtual
+    | SetVirtual
+)
+Command = OpenAccount | Load | SetAccountStatus | CardCommand
+Request = Message | Command
+
+
+def request_key(request: Request) -> Key | None:
+    """The key that makes a second one a repeat; None for a command without an idempotency key (never a repeat)."""
+    if isinstance(request, Authorization | Reversal):
+        origin = request.origin
+        names = (origin.sent, origin.stan, origin.acquirer, origin.terminal, origin.merchant)
+        return key_of(origin.mti[:3], request.virtual or request.card, *names)  # DE2 is part of what makes a repeat
+    return key_of("command", request.account, request.idempotency) if request.idempotency else None

@@ -1,0 +1,211 @@
+"""What comes out: one `Decision` for each request. Facts only, never rules."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from authsvc.model.accounts import (
+    Card,
+    Counters,
+    EarlyReversal,
+    Hold,
+    HoldEnd,
+)
+from authsvc.model.commands import (
+    AccountStatus,
+    Request,
+)
+from authsvc.model.names import (
+    AccountId,
+    CardId,
+    HoldId,
+    Key,
+    Minor,
+    Reason,
+    UnixMs,
+)
+
+
+class AccountOpened(Struct, frozen=True, tag="account_opened", omit_defaults=True):
+    product: str
+    credit_limit: Minor = Minor(0)
+    holder: str = ""
+
+
+class BalanceSet(Struct, frozen=True, tag="balance_set"):
+    """The balance after, grosze."""
+
+    balance: Minor
+
+
+class CardSet(Struct, frozen=True, tag="card_set"):
+    """The whole card after a command."""
+
+    card: Card
+
+
+class CountersSet(Struct, frozen=True, tag="counters_set"):
+    """The counters of a card after a message."""
+
+    card: CardId
+    counters: Counters
+
+
+class AccountStatusSet(Struct, frozen=True, tag="account_status_set"):
+    status: AccountStatus
+
+
+class CardRenewed(Struct, frozen=True, tag="card_renewed"):
+    """The renewed plastic is in use: its expiry is the card's from now on (S §32.7)."""
+
+    card: CardId
+
+
+class CardCaptured(Struct, frozen=True, tag="card_captured"):
+    """A third wrong PIN on a product that captures the card."""
+
+    card: CardId
+
+
+class HoldPlaced(Struct, frozen=True, tag="hold_placed"):
+    hold: Hold
+
+
+class HoldReduced(Struct, frozen=True, tag="hold_reduced"):
+    """`amount`: what the hold is now, grosze."""
+
+    hold: HoldId
+    amount: Minor
+
+
+class HoldEnded(Struct, frozen=True, tag="hold_ended"):
+    hold: HoldId
+    how: HoldEnd
+    at: UnixMs
+
+
+class Noticed(Struct, frozen=True, tag="noticed"):
+    """A currency-margin notice is due: the card's first transaction of `month` (YYYY-MM) in `currency`; `margin`: what the
+    conversion cost above the ECB reference rate, hundredths of a percent."""
+
+    card: CardId
+    currency: str
+    month: str
+    margin: int
+
+
+class ReversalRemembered(Struct, frozen=True, tag="reversal_remembered"):
+    reversal: EarlyReversal
+
+
+class ReversalsForgotten(Struct, frozen=True, tag="reversals_forgotten"):
+    """The oldest `count` early reversals are dropped: used, too old, or above the cap."""
+
+    count: int
+
+
+class KeyRemembered(Struct, frozen=True, tag="key_remembered", omit_defaults=True):
+    """This decision's key joins the recent ones; the oldest `forget` leave; `since`: new `recent_since`, 0 unchanged."""
+
+    key: Key
+    forget: int = 0
+    since: UnixMs = UnixMs(0)
+
+
+Change = (
+    AccountOpened
+    | BalanceSet
+    | CardSet
+    | CountersSet
+    | AccountStatusSet
+    | CardRenewed
+    | CardCaptured
+    | HoldPlaced
+    | HoldReduced
+    | HoldEnded
+    | Noticed
+    | ReversalRemembered
+    | ReversalsForgotten
+    | KeyRemembered
+)
+
+
+class Verdict(StrEnum):
+    PASSED = "passed"
+    REFUSED = "refused"
+    NOT_APPLICABLE = "not applicable"
+
+
+class Step(Struct, frozen=True, array_like=True):
+    """One rule that ran: its name (a key of the product's `paragraphs`), its verdict, its paragraph, its inputs."""
+
+    rule: str
+    verdict: Verdict
+    paragraph: str
+    inputs: dict[str, int | str | bool]
+
+
+class Approved(Struct, frozen=True, tag="approved", omit_defaults=True):
+    """`amount`: grosze approved; `hold`: the hold placed, "" when none was needed; `exemption`: what freed it from SCA."""
+
+    amount: Minor = Minor(0)
+    hold: HoldId = HoldId("")
+    exemption: str = ""
+
+
+class Refused(Struct, frozen=True, tag="refused"):
+    """`rule`: name of the step that refused; `paragraph`: its source, "" where no regulation speaks."""
+
+    reason: Reason
+    rule: str
+    paragraph: str
+
+
+Outcome = Approved | Refused
+
+
+class Answer(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What the wire needs beyond the echo of the request: DE39, DE38, DE54 (`available`, grosze; None: no DE54)."""
+
+    response_code: str
+    authorization_code: str = ""
+    available: Minor | None = None
+    chip: str = ""  # DE55: the issuer's answer to the chip, hexadecimal
+
+
+class Decision(Struct, frozen=True, omit_defaults=True):
+    """One request, one decision, one journal record. Facts only, never rules: folding an old journal under new rules
+    gives the same account. `answer` is None for a command; `key`: see `request_key`, 0 when there is none."""
+
+    account: AccountId
+    seq: int
+    at: UnixMs
+    product: str
+    request: Request
+    outcome: Outcome
+    changes: tuple[Change, ...]
+    trace: tuple[Step, ...]
+    key: Key = Key(0)
+    answer: Answer | None = None
+
+    @property
+    def id(self) -> str:
+        """`ACCOUNT:SEQ`, the name of this decision in logs, journal and API."""
+        return f"{self.account}:{self.seq}"
+
+
+class Past(Struct, frozen=True):
+    """What the account document no longer holds, gathered from the journal before deciding.
+
+    `earlier`: the decision on the same key; `original`: the decision on the message that a reversal names;
+    `original_end`: how the hold of that original ended, None when it had none or it is still open.
+    """
+
+    earlier: Decision | None = None
+    original: Decision | None = None
+    original_end: HoldEnd | None = None
+
+
+NOTHING_MORE = Past()
