@@ -15,8 +15,8 @@ FRAMES = 50
 
 def test_framing_in(per_call: PerCall) -> None:
     """Cut a stream that brings 50 frames at once. Budget: 0.5 µs a frame."""
-    stream = frame(world().payload, "2b") * FRAMES
-    reader = FrameReader("2b")
+    stream = frame(world().payload) * FRAMES
+    reader = FrameReader()
     assert len(reader.receive_data(stream)) == FRAMES
     per_call(lambda: reader.receive_data(stream), FRAMES)
 
@@ -24,7 +24,7 @@ def test_framing_in(per_call: PerCall) -> None:
 def test_framing_out(benchmark: Any) -> None:
     """Put one answer into its frame. Budget: 0.5 µs"""
     payload = ASCII.encode(world().answer)
-    assert benchmark(frame, payload, "2b")[2:] == payload
+    assert benchmark(frame, payload)[2:] == payload
 
 
 def test_decode(benchmark: Any) -> None:
