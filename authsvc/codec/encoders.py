@@ -23,7 +23,7 @@ Piece = tuple[str, str]
 
 def make_encoder(layout: Layout, names: tuple[str, ...]) -> Encoder:
     """Compile the encoder of messages with these fields, "t" among them, in the order they are given."""
-    if not layout.elements.keys() >= set(names) - {"t"} or "t" not in names or len(names) < 2:
+    if not layout.elements.keys() >= set(names) - {"t"} or "t" not in names:
         return _refuse
     fields = sorted((name for name in names if name != "t"), key=int)
     if any(layout.contents[field] is UNUSED for field in fields):
@@ -52,7 +52,7 @@ class _Source:
         """MTI and bitmap."""
         self._pieces.append(("packed" if self._layout.mti == "bcd" else "text", "{vt}"))
         self._checks.append("len(vt) == 4")
-        width = 128 if numbers[-1] > 64 or self._layout.bitmap == "wide-hex" else 64
+        width = 128 if max(numbers, default=0) > 64 or self._layout.bitmap == "wide-hex" else 64
         bits = sum(1 << width - number for number in numbers)
         if width == 128 and self._layout.bitmap != "wide-hex":
             bits |= 1 << 127

@@ -7,6 +7,7 @@ A frame is a length and that many bytes. How the length is written is chosen per
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from authsvc.errors import PeerError
 
@@ -24,16 +25,16 @@ class Framing(Struct, frozen=True, gc=False):
     tpdu: bool = False
     vap: bool = False
 
-    @property
-    def header(self) -> int:
-        """Bytes in front of the payload."""
-        return self.width + len(_ZEROS) if self.vap else self.width
+    header: int = 0
+    """Made from the others: bytes in front of the payload."""
+    largest: int = 0
+    """Made from the others: the longest payload, in bytes, that the length can name."""
 
-    @property
-    def largest(self) -> int:
-        """The longest payload, in bytes, that this length can name."""
+    def __post_init__(self) -> None:
+        header = self.width + len(_ZEROS) if self.vap else self.width
         span: int = 10**self.width if self.ascii else 256**self.width
-        return span - 1 - (self.header if self.inclusive else 0)
+        force_setattr(self, "header", header)
+        force_setattr(self, "largest", span - 1 - (header if self.inclusive else 0))
 
     def opened(self, payload: bytes) -> tuple[bytes, bytes]:
         """The TPDU that goes back with the answer, "" where there are none, and the message.
