@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check bench load conformance clean lock
+.PHONY: help setup run demo test check bench fuzz load conformance clean lock
 VENV := .venv
 PY := $(VENV)/bin/python
 CONFIG ?= config/demo.toml
@@ -34,6 +34,10 @@ check: setup   ## format, lint, types, import contracts, tests: all of it
 bench: setup   ## measure every part beside its budget, then the whole system
 	$(VENV)/bin/pytest bench --benchmark-enable --benchmark-only
 	$(PY) -m bench.system
+
+fuzz: setup   ## a million odd messages at the codec, from the corpus in tests/data/fuzz; ten minutes
+	@mkdir -p var/fuzz
+	cd tests/codec && ../../$(PY) fuzz_codec.py -runs=1000000 -max_len=700 -artifact_prefix=../../var/fuzz/ ../../var/fuzz ../data/fuzz
 
 load: setup   ## a one-minute load story against the running engine
 	$(PY) -m loadtest

@@ -165,7 +165,6 @@ class _Source:
         if element.written is Written.SIGNED_BCD:
             size = 1 + element.length // 2
             self._lines.append(f"{value} = {self._slice('text', 1)} + {self._slice('packed', size)}[2:]")
-            self._checks.append(f"{value}.isascii()")
         elif element.written is Written.BYTES:
             self._lines.append(f"{value} = {self._slice('payload', size)}.hex().upper()")
         else:

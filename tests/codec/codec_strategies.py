@@ -41,6 +41,33 @@ def value_of(layout: Layout, field: str) -> st.SearchStrategy[str]:
     return st.text(string.digits if digits else PRINTABLE, min_size=shortest, max_size=longest)
 
 
+_RIGHT = {
+    "2": "4111111111111", "7": "0229235959", "12": "235959", "13": "1231", "14": "9912", "35": "4111111111111=2812",
+    "39": "1A", "52": "0123456789ABCDEF", "64": "0123456789ABCDEF", "128": "0123456789ABCDEF", "55": "9F0201",
+    "95": "000000000100" + "0" * 30,
+}  # fmt: skip
+
+
+def right_value(layout: Layout, field: str) -> str:
+    """One value that the field may hold; of an odd number of digits where the number is free."""
+    element = layout.elements[field]
+    if field in _RIGHT:
+        return _RIGHT[field]
+    if element.written is Written.SIGNED_BCD:
+        return "C" + "1" * (element.length - 1)
+    return "1" * (min(element.length, 3) if element.prefix else element.length)
+
+
+def one_of_each_kind(layout: Layout) -> list[str]:
+    """Fields that differ in how they are written, what they may hold, or whether their length is odd or in front."""
+    kinds = {
+        (element.written, layout.contents[field].rule, bool(element.prefix), element.length % 2): field
+        for field, element in layout.elements.items()
+        if field != "65"
+    }
+    return sorted(kinds.values(), key=int)
+
+
 def used(layout: Layout) -> list[str]:
     """The fields this dialect has, in order."""
     return [field for field in layout.elements if layout.contents[field] is not UNUSED]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from codec_messages import purchase
 from codec_oracle import Oracle
-from codec_strategies import CHANGES, changed, messages, used
+from codec_strategies import CHANGES, changed, messages, one_of_each_kind, right_value, used
 from hypothesis import given
 from hypothesis import strategies as st
 
 from authsvc.codec.compiled import AFTER_SIGHTS, Compiled, Programs
-from authsvc.codec.layout import Layout, load_layouts
+from authsvc.codec.layout import SPECS, Layout, load_layouts
 from authsvc.codec.reference import Fields, Reference
 
 LAYOUTS = load_layouts()
@@ -33,6 +35,59 @@ def test_it_takes_nothing_that_the_reference_refuses(name: str, data: st.DataObj
     """A message with some bytes changed or gone is refused by both, or means the same to both."""
     payload = ORACLES[name].reference.encode(data.draw(messages(LAYOUTS[name])))
     ORACLES[name].check(changed(payload, data.draw(CHANGES), data.draw(st.integers(0, 3))))
+
+
+TELLING = (0x00, 0x0F, 0x19, 0x20, 0x2F, 0x30, 0x39, 0x3A, 0x41, 0x7F, 0x99, 0xA0, 0xB2, 0xDA, 0xF0, 0xFA, 0xFF)
+"""Bytes beside the borders of what characters and digits may be, in ASCII, packed and EBCDIC."""
+
+
+@every_dialect
+def test_it_refuses_every_wrong_byte_of_every_kind_of_field(name: str) -> None:
+    """One field of each kind, alone and before another, each of its bytes replaced by each that could be taken wrongly."""
+    layout, oracle = LAYOUTS[name], ORACLES[name]
+    for field in one_of_each_kind(layout):
+        for other in ("43", "90") if int(field) < 43 else ("90",):
+            message = {"t": "0100", field: right_value(layout, field), other: right_value(layout, other)}
+            try:
+                payload = oracle.reference.encode(message)
+            except ValueError:
+                continue  # a field this dialect has not
+            oracle.check(payload)
+            head = layout.bitmap_at + {"bytes": 16, "hex": 32, "wide-hex": 32}[layout.bitmap]
+            for position in range(head, min(len(payload), head + 24)):
+                for byte in TELLING:
+                    oracle.check(changed(payload, [(position, byte)]))
+
+
+@every_dialect
+@pytest.mark.parametrize("digits", [0, 1, 2, 11, 12, 19])
+def test_it_refuses_variable_fields_of_no_length_or_too_short_a_one(name: str, digits: int) -> None:
+    """A PAN has twelve digits at least, a number one."""
+    oracle = ORACLES[name]
+    for field, longest in (("2", 19), ("32", 11), ("48", 99), ("35", 19)):
+        for follower in ({}, {"43": "x" * 40}, {"37": "1" * 12}, {"3": "123456", "4": "1" * 12}):
+            message = {"t": "0100", field: "1" * min(digits, longest), **follower}
+            oracle.check(oracle.reference.encode(dict(sorted(message.items(), key=lambda item: int(item[0], 36)))))
+
+
+def test_two_odd_numbers_of_digits_do_not_make_an_even_one(tmp_path: Path) -> None:
+    """A new dialect is a new file: here one with two byte fields side by side, and fillers in front."""
+    for path in SPECS.glob("*.toml"):
+        (tmp_path / path.name).write_text(path.read_text())
+    row = '[elements]\n54 = "b..9"\n'
+    text = (SPECS / "iso87-bcd.toml").read_text().replace('filler = "behind"', 'filler = "before"')
+    (tmp_path / "ours.toml").write_text(text + row)
+    layout = load_layouts(tmp_path)["ours"]
+    oracle = Oracle(layout)
+    oracle.check_encode({"t": "0110", "54": "ABC", "55": "DEF"}, complete=False)
+    assert oracle.compiled.encode({"t": "0110", "54": "ABC", "55": "DEF"}) is None
+    message = {"t": "0100", "2": "4111111111111", "35": "4111111111111=2812", "54": "ABCD", "55": "9F02"}
+    payload = oracle.reference.encode(message)
+    assert payload[10:18].hex() == "1304111111111111"
+    assert oracle.check(payload) == message
+    for position in range(len(payload)):
+        for byte in TELLING:
+            oracle.check(changed(payload, [(position, byte)]))
 
 
 @every_dialect
