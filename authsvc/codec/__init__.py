@@ -1,6 +1,7 @@
 """Bytes to meaning and back; the only place, with the vault and the security module, that knows a PAN.
 
-Read in this order: `framing` (stream to payloads), `dialects` (payload to fields, a specification as data), `content`
-(what each field may say), `translate` (fields to `Request`), `answers` (a decision back to fields), `network` (0800).
+Read in this order: `framing` (stream to payloads), `dialects` (payload to fields and back), `layout` (a dialect as data,
+from `specs/`), `reference` (by pyiso8583, exact) and `compiled` (quick, with `decoders` and `encoders`), `content` (what each
+field may say), `translate` (fields to `Request`), `answers` (a decision back to fields), `network` (0800).
 `pan`, `subfields` are what those stand on; `describe` and `meanings` show a message to a person.
 """

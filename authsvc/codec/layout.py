@@ -85,8 +85,8 @@ _BCD = {"n": Written.BCD, "x+n": Written.SIGNED_BCD, "z": Written.TRACK_BCD}
 def load_layouts(folder: Path = SPECS) -> dict[str, Layout]:
     """Every dialect of the folder by its name. Raises ValueError naming the file and what is wrong in it."""
     rows = tomllib.loads((folder / ELEMENTS_FILE).read_text("utf-8"))
-    files = sorted(path for path in folder.glob("*.toml") if path.name != ELEMENTS_FILE)
-    return {path.stem: _layout(path, rows) for path in files}
+    files = {path.stem: path for path in folder.glob("*.toml") if path.name != ELEMENTS_FILE}
+    return {name: _layout(path, rows) for name, path in sorted(files.items())}
 
 
 def _layout(path: Path, rows: Mapping[str, str]) -> Layout:

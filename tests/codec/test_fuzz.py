@@ -10,7 +10,7 @@ import pytest
 
 HERE = Path(__file__).parent
 CORPUS = HERE.parent / "data" / "fuzz"
-RUNS = 10_000
+RUNS = 5_000
 
 
 @pytest.mark.skipif(sys.platform != "linux" or sys.version_info >= (3, 14), reason="atheris has wheels for Linux alone")
