@@ -104,7 +104,7 @@ SECTION = r"§\d+(\.\d+)*(-\d+)?"
 PARAGRAPHS = re.compile(rf"^[SWP] ({SECTION}|zał\.\d( {SECTION})?)(, ({SECTION}|zał\.\d( {SECTION})?))*$")
 SILENT = {  # where the regulation says nothing
     CREDIT: {"repeat", "supported", "fallback", "cash_count", "cashless_count", "internet_count"},
-    BPS: {"repeat", "supported", "fallback", "cash_count", "cashless_count", "internet_count", "reversal"},
+    BPS: {"repeat", "supported", "fallback", "cash_count", "cashless_count", "internet_count", "reversal", "refund"},
     SGB: {"repeat", "supported", "fallback"},
     MINOR: {"repeat", "supported", "fallback"},
 }
