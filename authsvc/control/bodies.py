@@ -14,7 +14,7 @@ from litestar.dto import MsgspecDTO
 from msgspec import Meta, Struct
 
 from authsvc.control.errors import bad_field
-from authsvc.model import AccountStatus, BlockKind, By, Kind, Scheme
+from authsvc.model import AccountStatus, BlockKind, By, Scheme
 
 if TYPE_CHECKING:
     from litestar._openapi.schema_generation import SchemaCreator
@@ -97,7 +97,7 @@ class PresentmentBody(Body, frozen=True):
     billing_amount: Amount | None = None
     billing_currency: Currency = "PLN"
     final: bool = True
-    kind: Literal[Kind.PURCHASE, Kind.CASH, Kind.QUASI_CASH, Kind.REFUND, Kind.DEPOSIT] = Kind.PURCHASE
+    kind: Literal["purchase", "cash", "quasi_cash", "refund", "deposit"] = "purchase"
     internet: bool = False
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from litestar import post
 from litestar.params import FromPath, JSONBody, SkipValidation
-from msgspec import Meta, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 from stdnum import iban as ibans
 
@@ -94,9 +92,6 @@ class PresentmentOutcome(Struct, frozen=True):
     flags: tuple[str, ...] = ()
 
 
-Presentments = Annotated[list[PresentmentBody], Meta(min_length=1, max_length=10_000)]
-
-
 @post(
     "/presentments",
     opt={"action": Action.PRESENT},
@@ -105,7 +100,7 @@ Presentments = Annotated[list[PresentmentBody], Meta(min_length=1, max_length=10
     request_max_body_size=LARGEST_LIST,
 )
 async def present(
-    data: JSONBody[Presentments], desk: SkipValidation[Desk], once: SkipValidation[Once]
+    data: JSONBody[list[PresentmentBody]], desk: SkipValidation[Desk], once: SkipValidation[Once]
 ) -> list[PresentmentOutcome]:
     """Post presentments, each a decision of its own, in their order. Under an Idempotency-Key each is posted once."""
     return [await _present(body, number, desk, once) for number, body in enumerate(data)]
@@ -127,7 +122,7 @@ def _presentment(body: PresentmentBody, card: CardRef, key: str, fingerprint: st
         virtual=card.virtual,
         origin=Origin("0220", "", "", merchant=body.merchant_id.strip(), rrn=body.rrn),
         fingerprint=fingerprint,
-        kind=body.kind,
+        kind=Kind(body.kind),
         amount=Minor(body.amount),
         currency=CURRENCIES.get(body.currency, body.currency),
         billing=Minor(body.billing_amount or 0),
