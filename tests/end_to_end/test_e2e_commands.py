@@ -136,14 +136,6 @@ def test_a_new_pin(bank: Bank) -> None:
     assert [card.pay_with_pin(), card.pay_with_pin(pin="9876")] == ["55", "00"]
 
 
-def test_the_transfer_out_of_an_account_is_not_there_yet(bank: Bank) -> None:
-    """Issue C brings it; until then there is no such call, so nobody believes that money has moved."""
-    card = bank.issue("prepaid-bps")
-    body = {"card": card.card, "amount": 100, "iban": "PL61109010140000071219812874", "reference": "r"}
-    assert bank.api.ask("POST", f"/v1/accounts/{card.account}/transfers", body).status_code == 404
-    assert card.held == 0
-
-
 # ------------------------------------------------------------------------------------------------------- answers
 
 
