@@ -79,6 +79,27 @@ class Load(Struct, frozen=True, tag="load", omit_defaults=True):
     fingerprint: str = ""
 
 
+class Charge(Struct, frozen=True, tag="charge", omit_defaults=True):
+    """A fee, interest or cost of the bank's, or (`kind` write_off) a debt that it gives up. `amount` in grosze, above zero;
+    `kind`: a `PostingKind`; `card`: on whose account of many it is, "" the account's as a whole."""
+
+    account: AccountId
+    kind: str
+    amount: Minor
+    reference: str
+    card: CardId = CardId("")
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class ExpireHolds(Struct, frozen=True, tag="expire_holds", omit_defaults=True):
+    """Holds whose time is over end now, though nothing else happens on the account."""
+
+    account: AccountId
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
 class Transfer(Struct, frozen=True, tag="transfer", omit_defaults=True):
     """Money out of the card account. `amount` in grosze, above zero; `iban`: Polish, without spaces."""
 
@@ -297,7 +318,7 @@ CardCommand = (
     | CreateVirtual
     | SetVirtual
 )
-Command = OpenAccount | Load | SetAccountStatus | CardCommand
+Command = OpenAccount | Load | Charge | ExpireHolds | SetAccountStatus | CardCommand
 Request = Message | Command
 
 

@@ -13,17 +13,17 @@ from authsvc.model import (
     AccountStatusSet,
     ActivateCard,
     Approved,
-    BalanceSet,
     BlockCard,
     Card,
     CardCommand,
     CardSet,
     CardStatus,
     Change,
+    Charge,
     Command,
     CreateVirtual,
     Day,
-    DebtsSet,
+    ExpireHolds,
     IssueCard,
     Limits,
     Load,
@@ -51,10 +51,9 @@ from authsvc.model import (
     Verdict,
 )
 from authsvc.products import Product
-from authsvc.rules import blocks, currency, renewal, three_ds, transfer, virtual
+from authsvc.rules import blocks, charge, currency, renewal, three_ds, transfer, virtual
 from authsvc.rules.blocks import effective_status
 from authsvc.rules.card import ACCOUNT_REASONS
-from authsvc.rules.debts import after_payment
 from authsvc.rules.done import FINAL, Done, Inputs
 from authsvc.rules.pending import as_of, free_for, highest_individual, set_limits
 
@@ -86,7 +85,11 @@ def _done(command: Command, account: Account, product: Product, now: UnixMs) -> 
     if isinstance(command, OpenAccount):
         return _open(command, account, product)
     if isinstance(command, Load):
-        return _load(command, account, product)
+        return charge.load(command, account, product, now)
+    if isinstance(command, Charge):
+        return charge.charge(command, account, product, now)
+    if isinstance(command, ExpireHolds):  # `decide` ends what is due before any command
+        return Done("hold", {"open": sum(hold.expires > now for hold in account.holds)})
     if isinstance(command, SetAccountStatus):
         return _set_status(command, account)
     if isinstance(command, NEEDS_AN_AGREEMENT) and account.status is not AccountStatus.OPEN:
@@ -97,14 +100,6 @@ def _done(command: Command, account: Account, product: Product, now: UnixMs) -> 
     if card is None:
         return Done("card", {"card": command.card}, reason=Reason.UNKNOWN_CARD)
     return _on_card(command, as_of(card, now), account, product, now)
-
-
-def _load(command: Load, account: Account, product: Product) -> Done:
-    """A payment in raises the balance; of a credit product it pays off the cards' debts (S §26.4-5, W §11, P §9.3)."""
-    balance, debts = after_payment(account, command.amount, product)
-    inputs: Inputs = {"amount": command.amount, "reference": command.reference, "balance": balance}
-    paid: tuple[Change, ...] = (DebtsSet(debts),) if debts else ()
-    return Done("load", inputs, BalanceSet(balance), *paid)
 
 
 def _on_card(  # noqa: C901 - one case a command, and nothing else

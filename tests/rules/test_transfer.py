@@ -21,7 +21,7 @@ from given import (
     withdrawal,
 )
 
-from authsvc.model import AccountId, AccountStatus, By, CardId, CardStatus, Kind, Minor, Reason, Transfer
+from authsvc.model import AccountId, AccountStatus, By, CardId, CardStatus, Minor, PostingKind, Reason, Transfer
 from authsvc.products import Product
 
 IBAN = "PL61109010140000071219812874"
@@ -44,8 +44,8 @@ def test_it_is_cash_and_costs_its_fee(product: Product) -> None:
     assert (story.used, story.counts) == ((100_00, 0, 0), (1, 0, 0))
     assert story.account.balance == before - 100_00 - FEE
     assert [(change.posting.kind, change.posting.amount) for change in story.posted] == [
-        (Kind.TRANSFER, 100_00),
-        (Kind.FEE, FEE),
+        (PostingKind.TRANSFER, 100_00),
+        (PostingKind.FEE, FEE),
     ]
     assert story.card.debt == (100_00 + FEE if product is CREDIT else 0)
 
