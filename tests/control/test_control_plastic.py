@@ -38,6 +38,53 @@ async def test_prepaid_cards_are_not_renewed(api: Any, product: str, paragraph: 
     assert paragraph in answer.body["paragraph"]
 
 
+async def test_a_duplicate_at_s(api: Any) -> None:
+    """Same number and PIN, a date of its own, inactive until activated; a repeat makes no second one (S §2.12, §10)."""
+    _, card = await credit_card(api)
+    path = f"/v1/cards/{card}/duplicate"
+    made = await api("POST", path, {"cause": "damaged"}, key="d1")
+    assert (made.status, made.body["expiry"], made.body["status"]) == (200, "2906", "inactive")
+    assert (await api("POST", path, {"cause": "damaged"}, key="d1")).body == made.body
+    assert (await api("POST", path, {"cause": "damaged", "expiry": "3001"}, key="d1")).status == 409
+    assert (await api("POST", f"/v1/cards/{card}/activate")).body["status"] == "active"
+    again = await api("POST", path, {"cause": "damaged"})
+    assert again.body["expiry"] == "2907"  # the same month again: its date still tells it from the damaged one
+
+
+@pytest.mark.parametrize(("product", "body", "status", "paragraph"), [
+    ("credit-business", {"cause": "damaged", "pin": "4321"}, 409, "S §2.12"),
+    ("credit-business", {"cause": "lost"}, 409, "S §2.12"),
+    ("credit-business", {"cause": "damaged", "expiry": "2605"}, 400, None),
+    ("prepaid-bps", {"cause": "damaged"}, 409, "W §6.4"),
+    ("prepaid-sgb", {"cause": "damaged"}, 200, None),
+    ("prepaid-sgb", {"cause": "damaged", "pin": "4321"}, 200, None),
+    ("prepaid-sgb", {"cause": "damaged", "pin": "43210"}, 400, None),
+    ("prepaid-sgb", {"cause": "lost"}, 409, "P §7.4, §7.6"),
+    ("prepaid-sgb", {"cause": "stolen"}, 409, "P §7.4, §7.6"),
+    ("prepaid-sgb", {"cause": "damaged", "expiry": "3001"}, 409, "P §7.4, §7.6, §36.6.1"),
+    ("prepaid-sgb", {"cause": "bored"}, 400, None),
+    ("prepaid-sgb", {}, 400, None),
+])  # fmt: skip
+async def test_who_gets_a_duplicate(api: Any, product: str, body: Any, status: int, paragraph: str | None) -> None:
+    """A refusal names its paragraph (S §2.12, W §6.4, P §7.6); a body that is none, its field."""
+    more = {"credit_limit": 10_000_00} if product == "credit-business" else {}
+    card = await api.card(await api.account(product, **more), expiry="2812")
+    answer = await api("POST", f"/v1/cards/{card}/duplicate", body)
+    assert answer.status == status, answer
+    if paragraph:
+        assert (answer.body["reason"], paragraph in answer.body["paragraph"]) == ("NOT_ALLOWED", True)
+
+
+async def test_a_new_pin_for_a_duplicate_is_no_repeat_of_another_one(api: Any) -> None:
+    """One key, two PINs: two different calls; and no PIN is answered (P §7.6)."""
+    card = await api.card(await api.account("prepaid-sgb"))
+    path = f"/v1/cards/{card}/duplicate"
+    first = await api("POST", path, {"cause": "damaged", "pin": "4321"}, key="d")
+    assert (await api("POST", path, {"cause": "damaged", "pin": "4321"}, key="d")).body == first.body
+    assert (await api("POST", path, {"cause": "damaged", "pin": "8642"}, key="d")).status == 409
+    assert "4321" not in first.text
+
+
 async def test_a_replacement_is_another_card(api: Any) -> None:
     """Another number and PIN; limits and individual limit go with it; a repeat makes no second one (S §22.1)."""
     account, card = await credit_card(api, individual_limit=4_000_00, limits={"cash": 1_00})
