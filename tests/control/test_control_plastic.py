@@ -151,7 +151,7 @@ async def test_an_ended_agreement_stays_ended(api: Any) -> None:
     account = await api.account("prepaid-sgb")
     await api("POST", f"/v1/accounts/{account}/status", {"status": "closed"})
     answer = await api("POST", f"/v1/accounts/{account}/status", {"status": "open"})
-    assert (answer.status, "P §36.6" in answer.body["paragraph"]) == (409, True)
+    assert (answer.status, "P §27.2, §36.6" in answer.body["paragraph"]) == (409, True)
 
 
 async def test_limits_ahead_of_time(api: Any) -> None:
@@ -183,7 +183,7 @@ async def test_individual_limits(api: Any) -> None:
     second = await api.card(account, individual_limit=6_000_00)
     put = f"/v1/cards/{first}/limits"
     refused = await api("PUT", put, {"individual_limit": 4_000_01})
-    assert (refused.status, refused.body["reason"], "S §9.7, §24, §25.4" in refused.body["paragraph"]) == (
+    assert (refused.status, refused.body["reason"], "S §2.26, §9.7, §24, §25.4" in refused.body["paragraph"]) == (
         409, "ABOVE_CEILING", True,
     )  # fmt: skip
     later = {"individual_limit": 1_000_00, "effective_at": "2026-06-16T00:00:00Z"}
@@ -218,5 +218,5 @@ async def test_who_lifts_which_block(
         assert (await api("POST", f"/v1/cards/{card}/block", {"kind": "temporary", "by": by})).status == 200
     answer = await api("POST", f"/v1/cards/{card}/unblock", body, role=role)
     assert answer.status == then, answer
-    assert then != 409 or "W §16.3, §17.3-4" in answer.body["paragraph"]
+    assert then != 409 or "W §16.3, §17.3-5" in answer.body["paragraph"]
     assert (await api("GET", f"/v1/cards/{card}")).body["status"] == status

@@ -149,6 +149,6 @@ def test_a_portal_does_not_lift_the_banks_block(bank: Bank) -> None:
     assert card.change("POST", "unblock", role="portal").status_code == 200
     assert card.pay() == "62"
     answer = card.change("POST", "unblock", role="portal")
-    assert (answer.status_code, "§17.3-4" in answer.json()["paragraph"]) == (409, True)
+    assert (answer.status_code, "§17.3-5" in answer.json()["paragraph"]) == (409, True)
     assert card.change("POST", "unblock", role="branch").status_code == 200
     assert card.pay() == "00"

@@ -90,7 +90,7 @@ def inquiry(**but: Any) -> Authorization:
     (MINOR_SGB, {}, RENEWED, Reason.NOT_ALLOWED),
 ])  # fmt: skip
 def test_what_is_renewed(product: Product, but: dict[str, Any], expiry: str, then: Reason | None) -> None:
-    """Only S renews, and only cards that work (S §32.1, §32.3)."""
+    """Only S renews, and only cards that work (S §32.1, §32.3; W §4.3; P §36.6.1, zał.1 §3.1)."""
     assert reason(Story(product, account(product, 1_000_00, card(**but))).send(renew(expiry))) is then
 
 
@@ -242,7 +242,10 @@ def test_a_duplicate_takes_the_place_of_a_renewed_one_that_is_on_its_way() -> No
 
 @pytest.mark.parametrize("product", ALL, ids=ids)
 def test_a_replacement(product: Product) -> None:
-    """Another number and PIN; the old one refuses, the new one waits for activation where new cards do (S §20.1.6, §22.3)."""
+    """Another number and PIN; the old one refuses, the new one waits for activation where new cards do.
+
+    S §20.1.6, §22.3; W §6.4, §15.1.2, §16.3; P §7.3-4, §25.5.
+    """
     used = Counters(
         used=Used(day="2026-06-15", cash=Minor(5_00), cash_count=1), pin_failures=2, contactless_unlocked=True
     )
