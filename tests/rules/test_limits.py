@@ -100,13 +100,17 @@ def test_counts(product: Product, make: Callable[..., Authorization], most: int,
     assert reason(story.send(make(10), at=warsaw("2026-06-16 00:00"))) is None
 
 
-@pytest.mark.parametrize("make", [withdrawal, authorization, online])
-def test_a_child_spends_within_the_limits_and_nobody_widens_them(make: Callable[..., Authorization]) -> None:
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [("cash", withdrawal), ("cashless", authorization), ("internet", online)],
+    ids=["cash", "cashless", "internet"],
+)
+def test_a_child_spends_within_the_limits_and_nobody_widens_them(name: str, make: Callable[..., Authorization]) -> None:
     """A user under 13 has the account's money by card alone, and to the set limits (P §40.2.3): 100.00 a day of each kind,
     whatever lies on the account, and no order takes it further (P zał.2)."""
     start = account(MINOR_SGB, MANY, card(limits=limits(100_00, 100_00, 100_00)))
     story = Story(MINOR_SGB, start)
-    wider = SetLimits(AccountId("account"), CardId("card"), Minor(100_01), Minor(100_01), Minor(100_01))
+    wider = SetLimits(AccountId("account"), CardId("card"), **{name: Minor(100_01)})
     assert reason(story.send(wider)) is Reason.ABOVE_CEILING
     story.approve(make(60_00), make(40_00))
     assert reason(story.send(make(1))) in (CASH, CASHLESS)

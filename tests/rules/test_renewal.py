@@ -82,6 +82,8 @@ def inquiry(**but: Any) -> Authorization:
 @pytest.mark.parametrize(("product", "but", "expiry", "then"), [
     (CREDIT, {}, RENEWED, None),
     (CREDIT, {}, "2812", Reason.NOT_ALLOWED),  # no new date
+    (CREDIT, {"renewal": RENEWED}, RENEWED, Reason.NOT_ALLOWED),  # nor than that of the plastic on its way
+    (CREDIT, {"renewal": "3012"}, RENEWED, None),
     (CREDIT, {"status": CardStatus.TEMPORARILY_BLOCKED, "blocked_by": By.BANK}, RENEWED, Reason.NOT_ALLOWED),  # S §32.1.3
     (CREDIT, {"status": CardStatus.LOST}, RENEWED, Reason.NOT_ALLOWED),  # S §32.1.3
     (CREDIT, {"status": CardStatus.INACTIVE}, RENEWED, Reason.NOT_ALLOWED),  # S §32.1.1
