@@ -28,9 +28,11 @@ from authsvc.model import (
     Decision,
     Head,
     Key,
+    Message,
     OpenAccount,
     Past,
     Pin,
+    Presentment,
     Reason,
     Request,
     Reversal,
@@ -196,7 +198,7 @@ class Decider:
         if head is asked or key is None or head.account.seq == asked.account.seq:
             return True
         since = head.account.seq - asked.account.seq
-        is_message = isinstance(request, Authorization | Reversal)
+        is_message = isinstance(request, Message) and bool(request.origin.stan)
         return is_message and 0 < since < MAX_RECENT_KEYS and key not in head.account.recent_keys
 
     async def _fetch(self, need: Missing, request: Request, key: Key | None) -> Past:
@@ -205,7 +207,7 @@ class Decider:
         if need.earlier and key is not None:
             waiting = self._on_their_way.get((request.account, key))
             earlier = waiting[0] if waiting else await self._ledger.earlier(request.account, key)
-        if not need.original or not isinstance(request, Reversal):
+        if not need.original or not isinstance(request, Reversal | Presentment):
             return Past(earlier=earlier)
         origin = request.origin
         found = await self._ledger.original(

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from authsvc.clock import Clock, SimulatedClock, SystemClock
 from authsvc.codec.dialects import DIALECTS
 from authsvc.codec.framing import FRAMINGS
+from authsvc.codec.pan import is_pan
 from authsvc.config import EMBEDDED, Config
 from authsvc.control.app import build_app
 from authsvc.control.roles import tokens_by_hash
@@ -25,14 +26,14 @@ from authsvc.ledger.journal import VaultEntry
 from authsvc.ledger.sqlite import SqliteLedger
 from authsvc.logs import get_logger, log_loop_exception
 from authsvc.metrics import Metrics
-from authsvc.model import Account, AccountId, CardId, Command, Decision, UnixMs
+from authsvc.model import Account, AccountId, CardId, CardRef, Command, Decision, Presentment, UnixMs
 from authsvc.pipeline import Pipeline
 from authsvc.products import Products, load_products
 from authsvc.security.draws import Draws
 from authsvc.security.hsm import SoftHsm
 from authsvc.security.keys import load_keys
 from authsvc.security.mint import Mint
-from authsvc.security.vault import Vault
+from authsvc.security.vault import Vault, reference
 from authsvc.seed import Seeded, load_demo_cards, seed
 from authsvc.server import Server
 from authsvc.state.connection import RedisConnection
@@ -153,9 +154,19 @@ class ControlPort:
     def __init__(self, engine: Engine) -> None:
         self._decider = engine.decider
         self._ledger = engine.ledger
+        self._vault = engine.vault
 
     async def command(self, command: Command, vault: VaultEntry | None = None) -> Decision:
         return await self._decider.decide(command, vault=vault)
+
+    async def present(self, presentment: Presentment) -> Decision:
+        return await self._decider.decide(presentment)
+
+    async def card_named(self, pan_or_card: str) -> CardRef | None:
+        if is_pan(pan_or_card):
+            return await self._vault.find(pan_or_card)
+        entry = await self._ledger.vault_by_card(CardId(pan_or_card))
+        return None if entry is None else reference(entry)
 
     async def account(self, account: AccountId) -> Account | None:
         return await self._decider.account(account)

@@ -30,6 +30,7 @@ STEPS = (
     "account_set",
     "cryptogram", "atc", "fallback", "stripe_cvv", "offline_pin", "currency", "margin_notice", "margin_notices",
     "three_ds", "unlock_3ds", "trusted_merchants",
+    "incremental", "advice", "presentment", "posting", "refund", "deposit", "pin_change", "transfer",
 )  # fmt: skip
 """Every step a decision can be made of; each has a paragraph in each product ("" where no regulation speaks)."""
 
@@ -54,9 +55,10 @@ class DayLimits(_Part, frozen=True, kw_only=True):
 
 
 class PinRules(_Part, frozen=True, kw_only=True):
-    """`third_wrong`: what a third wrong PIN in a row does to the card."""
+    """`third_wrong`: what a third wrong PIN in a row does to the card; `change_at_atm`: whether an ATM may change it."""
 
     third_wrong: Literal["block", "capture"]
+    change_at_atm: bool = False
 
 
 class ContactlessRules(_Part, frozen=True, kw_only=True):
@@ -81,15 +83,26 @@ class LowValueRules(_Part, frozen=True, kw_only=True):
 
 
 class HoldRules(_Part, frozen=True, kw_only=True):
-    """`days`, `pre_authorization_days`: Warsaw wall-clock days until a hold expires."""
+    """`days`, `pre_authorization_days`: Warsaw wall-clock days until a hold expires; `contactless_advice`: whether the advice
+    of a contactless payment without SCA, which asked for no funds, sets any aside."""
 
     days: Annotated[int, Meta(ge=1)]
     pre_authorization_days: Annotated[int, Meta(ge=1)]
+    contactless_advice: bool = True
 
 
 class CashbackRules(_Part, frozen=True, kw_only=True):
     offered: bool
     maximum: Grosze
+
+
+class TransferRules(_Part, frozen=True, kw_only=True):
+    """Transfers out of the card account. `fee`: taken with each; `forbidden`: how the account numbers begin, behind "PL" and
+    the two check digits, that none may go to."""
+
+    offered: bool = False
+    fee: Grosze = 0
+    forbidden: tuple[Annotated[str, Meta(pattern=r"^\d{1,24}$")], ...] = ()
 
 
 class ForbiddenMerchant(_Part, frozen=True, kw_only=True):
@@ -194,7 +207,8 @@ Exemption = Literal[
 class Product(_Part, frozen=True, kw_only=True):
     """One bank's card product. `regulation`: its letter in the rulebook; `funds`: prepaid balance or credit limits;
     `cards_per_account`: None is many; `new_card`: status of a new card; `sca_resets`: which counters an SCA clears;
-    `exemptions`: from SCA for remote payments, in the order they are tried."""
+    `exemptions`: from SCA for remote payments, in the order they are tried; `deposit_at_atm`: whether it may be paid into
+    at machines."""
 
     id: Annotated[str, Meta(pattern=r"^[a-z0-9-]+$")]
     name: str
@@ -216,6 +230,8 @@ class Product(_Part, frozen=True, kw_only=True):
     three_ds: ThreeDsRules = ThreeDsRules()
     hold: HoldRules
     cashback: CashbackRules
+    deposit_at_atm: bool = False
+    transfer: TransferRules = TransferRules()
     block: Block
     lifecycle: Lifecycle = Lifecycle()
     duplicate: DuplicateRules = DuplicateRules()

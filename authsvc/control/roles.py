@@ -56,6 +56,8 @@ class Action(StrEnum):
     THREE_DS = "three_ds"
     UNLOCK_3DS = "unlock_3ds"
     SET_TRUSTED = "set_trusted"
+    TRANSFER = "transfer"
+    PRESENT = "present"
     MOVE_CLOCK = "move_clock"
 
 
@@ -70,6 +72,7 @@ _CARD_IN_HAND = frozenset(
         Action.SET_CONTACTLESS,
         Action.SET_VIRTUAL,
         Action.SET_TRUSTED,
+        Action.TRANSFER,  # S §14.8: branch, telephone, e-banking
     }
 )
 _HOTLINE = _READ | _CARD_IN_HAND | {Action.UNBLOCK_PIN, Action.UNLOCK_3DS}

@@ -17,15 +17,14 @@ from authsvc.ledger.holds import HoldRow
 from authsvc.model import (
     Account,
     AccountId,
-    Authorization,
     CardId,
     Decision,
     Head,
     HoldEnd,
     HoldId,
     Key,
+    Message,
     Original,
-    Reversal,
     UnixMs,
 )
 
@@ -91,7 +90,7 @@ class Record(Struct, frozen=True):
 def columns(decision: Decision) -> Columns:
     """The searchable part of a decision."""
     request = decision.request
-    rrn, stan = (request.origin.rrn, request.origin.stan) if isinstance(request, Authorization | Reversal) else ("", "")
+    rrn, stan = (request.origin.rrn, request.origin.stan) if isinstance(request, Message) else ("", "")
     kind = str(request.__struct_config__.tag)
     return Columns(decision.account, decision.seq, decision.at, kind, decision.key, rrn, stan)
 

@@ -13,6 +13,7 @@ from authsvc.model.commands import (
     VirtualStatus,
 )
 from authsvc.model.messages import (
+    Kind,
     Origin,
     Original,
 )
@@ -22,6 +23,7 @@ from authsvc.model.names import (
     Day,
     HoldId,
     Minor,
+    PostingId,
     UnixMs,
     VirtualId,
 )
@@ -182,9 +184,18 @@ class ScaUse(StrEnum):
     LOW_VALUE = "low_value"
 
 
+class Increment(Struct, frozen=True, omit_defaults=True):
+    """What an incremental authorization added to a hold, grosze, and the day it counted into."""
+
+    origin: Origin
+    amount: Minor
+    day: Day
+
+
 class Hold(Struct, frozen=True, omit_defaults=True):
     """Money set aside by an approval, grosze. `day`, `bucket`, `sca_use`, `scas`: what it counted into and when, so
-    that a reversal gives back the right counters; `first_amount`: before partial reversals."""
+    that a reversal gives back the right counters; `first_amount`: before partial reversals; `amount` is with the
+    increments; `cash`: the part of it that was paid out as cashback; `link`: DE48.63."""
 
     id: HoldId
     card: CardId
@@ -200,6 +211,31 @@ class Hold(Struct, frozen=True, omit_defaults=True):
     scas: int = 0
     foreign: Foreign | None = None  # how the amount came to PLN, None where it was
     exemption: str = ""  # what freed it from SCA, a name of the product's `exemptions`
+    cash: Minor = Minor(0)
+    link: str = ""
+    increments: tuple[Increment, ...] = ()
+
+
+class Posting(Struct, frozen=True, omit_defaults=True):
+    """Money taken from the account for good (or given to it: a negative `amount`), grosze; `amount`: what is left of it after
+    reversals. `day`, `bucket`, `cash`, `sca_use`, `scas`: what it counted into itself, NONE where its authorization had
+    counted; `hold`: the hold that it came from; `origin`: the message."""
+
+    id: PostingId
+    card: CardId
+    kind: Kind
+    amount: Minor
+    at: UnixMs
+    origin: Origin
+    authorization_code: str = ""
+    day: Day = Day("")
+    bucket: Bucket = Bucket.NONE
+    cash: Minor = Minor(0)
+    sca_use: ScaUse = ScaUse.NONE
+    scas: int = 0
+    hold: HoldId = HoldId("")
+    foreign: Foreign | None = None
+    reference: str = ""  # of a transfer: where it went
 
 
 class HoldEnd(StrEnum):
@@ -224,7 +260,8 @@ class EarlyReversal(Struct, frozen=True, omit_defaults=True):
 class Account(Struct, frozen=True, omit_defaults=True):
     """One state document. `seq`: number of the last decision in it, 0 before the first; `at`: time of that decision;
     `balance`: own money of the holder, negative is debt; `recent_keys` with `recent_at`: keys of the messages of the
-    last 24 hours, oldest first; `recent_since`: the list is complete from this time on (the journal knows the rest)."""
+    last 24 hours, oldest first; `recent_since`: the list is complete from this time on (the journal knows the rest);
+    `posted`: the newest postings, those that a reversal may still name."""
 
     id: AccountId
     product: str = ""
@@ -236,6 +273,7 @@ class Account(Struct, frozen=True, omit_defaults=True):
     credit_limit: Minor = Minor(0)
     cards: dict[CardId, Card] = {}
     holds: tuple[Hold, ...] = ()
+    posted: tuple[Posting, ...] = ()
     early_reversals: tuple[EarlyReversal, ...] = ()
     recent_keys: tuple[int, ...] = ()
     recent_at: tuple[int, ...] = ()

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from authsvc.model.messages import (
     Authorization,
+    Presentment,
     Reversal,
 )
 from authsvc.model.names import (
@@ -73,6 +74,18 @@ class Load(Struct, frozen=True, tag="load", omit_defaults=True):
 
     account: AccountId
     amount: Minor
+    reference: str
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class Transfer(Struct, frozen=True, tag="transfer", omit_defaults=True):
+    """Money out of the card account. `amount` in grosze, above zero; `iban`: Polish, without spaces."""
+
+    account: AccountId
+    card: CardId
+    amount: Minor
+    iban: str
     reference: str
     idempotency: str = ""
     fingerprint: str = ""
@@ -285,9 +298,10 @@ class SetVirtual(Struct, frozen=True, tag="set_virtual", omit_defaults=True):
     fingerprint: str = ""
 
 
-Message = Authorization | Reversal
+Message = Authorization | Reversal | Presentment
 CardCommand = (
     IssueCard
+    | Transfer
     | ActivateCard
     | BlockCard
     | UnblockCard
@@ -311,7 +325,9 @@ Request = Message | Command
 
 def request_key(request: Request) -> Key | None:
     """The key that makes a second one a repeat; None for a command without an idempotency key (never a repeat)."""
-    if isinstance(request, Authorization | Reversal):
+    if isinstance(request, Presentment) and not request.origin.stan:  # by no message: from a file, or by the API
+        return key_of("presentment", request.account, request.idempotency) if request.idempotency else None
+    if isinstance(request, Message):
         origin = request.origin
         names = (origin.sent, origin.stan, origin.acquirer, origin.terminal, origin.merchant)
         return key_of(origin.mti[:3], request.virtual or request.card, *names)  # DE2 is part of what makes a repeat

@@ -23,6 +23,7 @@ from authsvc.model import (
     Command,
     CreateVirtual,
     Day,
+    DebtsSet,
     DuplicateCard,
     IssueCard,
     Limits,
@@ -43,6 +44,7 @@ from authsvc.model import (
     SetTrusted,
     SetVirtual,
     Step,
+    Transfer,
     UnblockCard,
     UnblockPin,
     UnixMs,
@@ -50,15 +52,18 @@ from authsvc.model import (
     Verdict,
 )
 from authsvc.products import Product
-from authsvc.rules import blocks, currency, renewal, three_ds, virtual
+from authsvc.rules import blocks, currency, renewal, three_ds, transfer, virtual
 from authsvc.rules.blocks import effective_status
 from authsvc.rules.card import ACCOUNT_REASONS
+from authsvc.rules.debts import after_payment
 from authsvc.rules.done import FINAL, Done, Inputs
 from authsvc.rules.pending import as_of, free_for, highest_individual, set_limits
 
 __all__ = ["FINAL", "MAX_CARDS", "Done", "Inputs", "decide"]
 
-NEEDS_AN_AGREEMENT = (IssueCard, ActivateCard, UnblockCard, RenewCard, ReplaceCard, DuplicateCard, CreateVirtual)
+NEEDS_AN_AGREEMENT = (
+    IssueCard, ActivateCard, UnblockCard, RenewCard, ReplaceCard, DuplicateCard, CreateVirtual, Transfer,
+)  # fmt: skip
 """What gives or gives back the right to use a card: not without an agreement, nor after the holder (S §20, W §15)."""
 NEXT_STATUS: dict[AccountStatus, frozenset[AccountStatus]] = {
     AccountStatus.OPEN: frozenset({AccountStatus.CLOSED, AccountStatus.HOLDER_DECEASED, AccountStatus.CAPACITY_LOST}),
@@ -84,9 +89,7 @@ def _done(command: Command, account: Account, product: Product, now: UnixMs) -> 
     if isinstance(command, OpenAccount):
         return _open(command, account, product)
     if isinstance(command, Load):
-        balance = Minor(account.balance + command.amount)
-        inputs: Inputs = {"amount": command.amount, "reference": command.reference, "balance": balance}
-        return Done("load", inputs, BalanceSet(balance))
+        return _load(command, account, product)
     if isinstance(command, SetAccountStatus):
         return _set_status(command, account)
     if isinstance(command, NEEDS_AN_AGREEMENT) and account.status is not AccountStatus.OPEN:
@@ -99,7 +102,17 @@ def _done(command: Command, account: Account, product: Product, now: UnixMs) -> 
     return _on_card(command, as_of(card, now), account, product, now)
 
 
-def _on_card(command: CardCommand, card: Card, account: Account, product: Product, now: UnixMs) -> Done:
+def _load(command: Load, account: Account, product: Product) -> Done:
+    """A payment in raises the balance; of a credit product it pays off the cards' debts (S §26.4-5, W §11, P §9.3)."""
+    balance, debts = after_payment(account, command.amount, product)
+    inputs: Inputs = {"amount": command.amount, "reference": command.reference, "balance": balance}
+    paid: tuple[Change, ...] = (DebtsSet(debts),) if debts else ()
+    return Done("load", inputs, BalanceSet(balance), *paid)
+
+
+def _on_card(  # noqa: C901 - one case a command, and nothing else
+    command: CardCommand, card: Card, account: Account, product: Product, now: UnixMs
+) -> Done:
     status = effective_status(card, product, now)
     match command:
         case BlockCard():
@@ -112,6 +125,8 @@ def _on_card(command: CardCommand, card: Card, account: Account, product: Produc
             return _unblock_pin(card, status)
         case SetLimits():
             return set_limits(command, card, status, account, product, now)
+        case Transfer():
+            return transfer.out(command, card, status, account, product, now)
         case SetContactless():
             changed = replace(card, contactless_enabled=command.enabled)
             return _unless_final("contactless", status, {"enabled": command.enabled}, changed)

@@ -14,17 +14,25 @@ from authsvc.model import (
     AccountStatusSet,
     BalanceSet,
     CardCaptured,
+    CardId,
     CardRenewed,
     CardSet,
     CardStatus,
     Change,
     CountersSet,
+    DebtsSet,
     Decision,
     HoldEnded,
+    HoldId,
+    HoldIncreased,
     HoldPlaced,
     HoldReduced,
     KeyRemembered,
+    Minor,
     Noticed,
+    PinChanged,
+    Posted,
+    PostingReduced,
     ReversalRemembered,
     ReversalsForgotten,
 )
@@ -55,9 +63,21 @@ def apply(account: Account, change: Change) -> Account:  # noqa: C901 - one case
             return replace(account, holds=(*account.holds, hold))
         case HoldEnded(ended):
             return replace(account, holds=tuple(hold for hold in account.holds if hold.id != ended))
-        case HoldReduced(reduced, amount):
-            holds = tuple(replace(hold, amount=amount) if hold.id == reduced else hold for hold in account.holds)
-            return replace(account, holds=holds)
+        case HoldReduced(reduced, amount, cash, increments):
+            return _hold(account, reduced, amount=amount, cash=cash, increments=increments)
+        case HoldIncreased(increased, amount, increment):
+            before = next(hold for hold in account.holds if hold.id == increased)
+            return _hold(account, increased, amount=amount, increments=(*before.increments, increment))
+        case Posted(posting, balance, debts, forget):
+            account = replace(account, posted=(*account.posted[forget:], posting), balance=balance)
+            return _owing(account, debts)
+        case PostingReduced(posting, _, balance, debts):
+            others = tuple(one for one in account.posted if one.id != posting.id)
+            return _owing(replace(account, posted=(*others, posting), balance=balance), debts)
+        case DebtsSet(debts):
+            return _owing(account, debts)
+        case PinChanged(card, pvv):
+            return replace(account, cards={**account.cards, card: replace(account.cards[card], pvv=pvv)})
         case CountersSet(card, counters):
             return replace(account, cards={**account.cards, card: replace(account.cards[card], counters=counters)})
         case CardCaptured(card):
@@ -84,6 +104,20 @@ def apply(account: Account, change: Change) -> Account:  # noqa: C901 - one case
             return _remember(account, change)
         case _:
             assert_never(change)
+
+
+def _hold(account: Account, hold_id: HoldId, **fields: object) -> Account:
+    """The account with one of its holds changed."""
+    holds = tuple(replace(hold, **fields) if hold.id == hold_id else hold for hold in account.holds)
+    return replace(account, holds=holds)
+
+
+def _owing(account: Account, debts: dict[CardId, Minor]) -> Account:
+    """The account with these debts of its cards."""
+    if not debts:
+        return account
+    changed = {card: replace(account.cards[card], debt=debt) for card, debt in debts.items()}
+    return replace(account, cards={**account.cards, **changed})
 
 
 def _noticed(account: Account, change: Noticed) -> Account:

@@ -34,8 +34,7 @@ from authsvc.products import Product
 from authsvc.rules.calendar import day_of, days_between, days_later, is_past_expiry
 from authsvc.rules.case import Case
 from authsvc.rules.done import FINAL, Done, Inputs
-
-ATM = "6011"
+from authsvc.rules.places import ATM
 
 
 def is_renewed_plastic(request: Authorization, card: Card, day: Day) -> bool:
