@@ -25,11 +25,13 @@ from given import (
     authorization,
     by_telephone,
     card,
+    cashback,
     changes_of,
     code,
     contactless,
     ids,
     online,
+    presentment,
     reason,
     warsaw,
     with_pin,
@@ -57,10 +59,12 @@ from authsvc.model import (
     RecordThreeDs,
     SetLimits,
     SetMarginNotices,
+    Transfer,
     UnblockPin,
     UnlockThreeDs,
 )
 from authsvc.products import Product
+from authsvc.rules.funds import account_room
 
 ACCOUNT, CARD = AccountId("account"), CardId("card")
 MERCHANT = "MERCHANT0000001"
@@ -312,6 +316,28 @@ def test_a_hold_of_seven_days(product: Product, kind: Kind) -> None:
     assert story.account.holds[0].expires == warsaw("2026-06-22 12:00")
     last = "2026-07-15 12:00" if kind is Kind.PRE_AUTHORIZATION else "2026-06-22 12:00"
     assert longest.account.holds[0].expires == warsaw(last)
+
+
+@pytest.mark.parametrize("product", ALL, ids=ids)
+@pytest.mark.parametrize("days", [0, 8], ids=["in time", "after the hold"])
+def test_a_presentment_above_hold_and_funds(product: Product, days: int) -> None:
+    """It always posts, and the account may be overdrawn, or above its limit (S §19.4, W §14.13-14, P §10.9, §17.6); nothing
+    more is paid then."""
+    story = Story(product, account(product, 100_00, card(individual_limit=Minor(100_00))))
+    paid = with_pin(60_00)
+    story.approve(paid)
+    story.now = warsaw(f"2026-06-{15 + days} 12:00")
+    story.approve(presentment(paid, 130_00))
+    assert (account_room(story.account, story.now), codes(story, with_pin(1))) == (-30_00, ["51"])
+
+
+@four("57", "00", "57", "57")
+def test_cashback(product: Product, then: str) -> None:
+    """W alone has it (W §8.7; S §13.1 and P §4.2 list what the card is for); a transfer out is S's and W's (S §14.1, W §2)."""
+    story = issued(product)
+    assert codes(story, cashback(100_00, 40_00)) == [then]
+    transferred = story.send(Transfer(ACCOUNT, CARD, Minor(10_00), "PL61109010140000071219812874", "rent"))
+    assert (reason(transferred) is None) is (product in (CREDIT, BPS))
 
 
 @pytest.mark.parametrize("entry", [Entry.ECOMMERCE, Entry.CREDENTIAL_ON_FILE])
