@@ -27,7 +27,7 @@ STEPS = (
     "contactless_first", "atm_pin", "contactless_amount", "contactless_total", "contactless_random", "sca",
     "cash_limit", "cashless_limit", "internet_limit", "cash_count", "cashless_count", "internet_count", "funds", "hold",
     "reversal", "open_account", "load", "issue_card", "activate", "block", "unblock", "unblock_pin", "limits", "contactless",
-    "pin_set", "virtual_card", "device", "virtual_create", "virtual_set", "renew", "replace", "individual_limit",
+    "pin_set", "virtual_card", "device", "virtual_create", "virtual_set", "renew", "replace", "duplicate", "individual_limit",
     "account_set",
     "cryptogram", "atc", "fallback", "stripe_cvv", "offline_pin", "currency", "margin_notice", "margin_notices",
     "three_ds", "unlock_3ds", "trusted_merchants",
@@ -135,6 +135,15 @@ class Lifecycle(_Part, frozen=True, kw_only=True):
     same_expiry_days: Annotated[int, Meta(ge=0)] = 0
 
 
+class DuplicateRules(_Part, frozen=True, kw_only=True):
+    """Another plastic with the same number for a damaged card. `new_expiry`: it has a date of its own, else the card's;
+    `new_pin`: whether a new PIN may be chosen."""
+
+    offered: bool = False
+    new_expiry: bool = False
+    new_pin: bool = False
+
+
 class Block(_Part, frozen=True, kw_only=True):
     """`holder_days`: calendar days after which a temporary block asked for by holder or user becomes permanent (None:
     never); `user_permanent`: whether a mere user may order a permanent block; `user_lifts`: whether a user may lift the
@@ -231,6 +240,7 @@ class Product(_Part, frozen=True, kw_only=True):
     transfer: TransferRules = TransferRules()
     block: Block
     lifecycle: Lifecycle = Lifecycle()
+    duplicate: DuplicateRules = DuplicateRules()
     mcc: Mccs
     forbidden: tuple[ForbiddenMerchant, ...] = ()
     foreign: ForeignRules = ForeignRules()

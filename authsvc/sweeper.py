@@ -1,7 +1,7 @@
 """Ends holds whose time is over on accounts where nothing else happens (W §14.13, P §10.9).
 
-The next decision of an account does it anyway, at the moment they were due; this is for idle ones, so that what is held and told
-there is right too. It reads an index of open holds by their end, never the accounts.
+The next decision of an account does it anyway, at the moment they were due; this is for idle ones, so that what is held
+and told there is right too. It reads an index of open holds by their end, never the accounts.
 """
 
 from __future__ import annotations

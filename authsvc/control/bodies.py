@@ -14,7 +14,7 @@ from litestar.dto import MsgspecDTO
 from msgspec import Meta, Struct
 
 from authsvc.control.errors import bad_field
-from authsvc.model import AccountStatus, BlockKind, By, Scheme
+from authsvc.model import AccountStatus, BlockKind, By, DuplicateCause, Scheme
 
 if TYPE_CHECKING:
     from litestar._openapi.schema_generation import SchemaCreator
@@ -145,6 +145,15 @@ class ReplaceBody(Body, frozen=True):
 
     pin: PinDigits
     pan: PanDigits | None = None
+    expiry: Expiry | None = None
+
+
+class DuplicateBody(Body, frozen=True):
+    """`cause`: only damage gets a duplicate; `pin`: a new one, where the regulation offers it, else the old one stays;
+    `expiry`: where a duplicate has a date of its own; absent: the product's term from this month."""
+
+    cause: DuplicateCause
+    pin: PinDigits | None = None
     expiry: Expiry | None = None
 
 

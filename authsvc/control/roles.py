@@ -51,6 +51,7 @@ class Action(StrEnum):
     SET_VIRTUAL = "set_virtual"
     RENEW_CARD = "renew_card"
     REPLACE_CARD = "replace_card"
+    DUPLICATE_CARD = "duplicate_card"
     SET_ACCOUNT_STATUS = "set_account_status"
     THREE_DS = "three_ds"
     UNLOCK_3DS = "unlock_3ds"
@@ -85,6 +86,7 @@ ALLOWED: dict[Role, frozenset[Action]] = {
         Action.ISSUE_CARD,
         Action.RENEW_CARD,
         Action.REPLACE_CARD,
+        Action.DUPLICATE_CARD,  # S §10.1: asked for at a branch
         Action.SET_ACCOUNT_STATUS,
     },
     Role.HOTLINE: _HOTLINE,

@@ -274,6 +274,27 @@ class ReplaceCard(Struct, frozen=True, tag="replace_card", omit_defaults=True):
     fingerprint: str = ""
 
 
+class DuplicateCause(StrEnum):
+    """Why a duplicate is asked for, as the holder tells it. Only damage gets one (P §7.6)."""
+
+    DAMAGED = "damaged"
+    LOST = "lost"
+    STOLEN = "stolen"
+
+
+class DuplicateCard(Struct, frozen=True, tag="duplicate_card", omit_defaults=True):
+    """Another plastic with the same number for one that is damaged. `expiry`: YYMM, "" keeps the card's; `pvv`: of a new
+    PIN, "" keeps the old one."""
+
+    account: AccountId
+    card: CardId
+    cause: DuplicateCause
+    expiry: str = ""
+    pvv: str = ""
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
 class CreateVirtual(Struct, frozen=True, tag="create_virtual", omit_defaults=True):
     """A device number, `virtual`, that stands for the card in a wallet. `expiry`: YYMM, "" is the card's own."""
 
@@ -315,6 +336,7 @@ CardCommand = (
     | SetTrusted
     | RenewCard
     | ReplaceCard
+    | DuplicateCard
     | CreateVirtual
     | SetVirtual
 )

@@ -23,6 +23,7 @@ from authsvc.model import (
     Command,
     CreateVirtual,
     Day,
+    DuplicateCard,
     ExpireHolds,
     IssueCard,
     Limits,
@@ -59,7 +60,9 @@ from authsvc.rules.pending import as_of, free_for, highest_individual, set_limit
 
 __all__ = ["FINAL", "MAX_CARDS", "Done", "Inputs", "decide"]
 
-NEEDS_AN_AGREEMENT = (IssueCard, ActivateCard, UnblockCard, RenewCard, ReplaceCard, CreateVirtual, Transfer)
+NEEDS_AN_AGREEMENT = (
+    IssueCard, ActivateCard, UnblockCard, RenewCard, ReplaceCard, DuplicateCard, CreateVirtual, Transfer,
+)  # fmt: skip
 """What gives or gives back the right to use a card: not without an agreement, nor after the holder (S §20, W §15)."""
 NEXT_STATUS: dict[AccountStatus, frozenset[AccountStatus]] = {
     AccountStatus.OPEN: frozenset({AccountStatus.CLOSED, AccountStatus.HOLDER_DECEASED, AccountStatus.CAPACITY_LOST}),
@@ -128,7 +131,7 @@ def _on_card(  # noqa: C901 - one case a command, and nothing else
             return _unless_final("pin_set", status, {}, replace(card, pvv=command.pvv))
         case RecordThreeDs() | UnlockThreeDs() | SetTrusted():
             return three_ds.command(command, card, status, account.seq + 1, product, now)
-        case RenewCard() | ReplaceCard() | CreateVirtual() | SetVirtual():
+        case RenewCard() | ReplaceCard() | DuplicateCard() | CreateVirtual() | SetVirtual():
             return _plastic_or_device(command, card, status, account, product, now)
         case IssueCard():  # pragma: no cover - decided before the card is looked up
             raise AssertionError("an issue command has no card yet")
@@ -137,7 +140,7 @@ def _on_card(  # noqa: C901 - one case a command, and nothing else
 
 
 def _plastic_or_device(
-    command: RenewCard | ReplaceCard | CreateVirtual | SetVirtual,
+    command: RenewCard | ReplaceCard | DuplicateCard | CreateVirtual | SetVirtual,
     card: Card, status: CardStatus, account: Account, product: Product, now: UnixMs,
 ) -> Done:  # fmt: skip
     match command:
@@ -145,6 +148,8 @@ def _plastic_or_device(
             return renewal.renew(command, card, status, product)
         case ReplaceCard():
             return _replace(command, card, status, account, product, now)
+        case DuplicateCard():
+            return renewal.duplicate(command, card, status, product, now)
         case CreateVirtual():
             return virtual.create(command, card, status, now)
         case SetVirtual():

@@ -58,6 +58,7 @@ TITLES = {
     "contactless": "Contactless on or off", "pin_set": "Set the PIN",
     "virtual_card": "Device number usable", "device": "Device authentication", "virtual_create": "Add to a wallet",
     "virtual_set": "Change a device number", "renew": "Renewal", "replace": "Replacement",
+    "duplicate": "Duplicate of a damaged card",
     "individual_limit": "Individual limit", "three_ds": "3-D Secure authentication",
     "incremental": "Adds to a hold", "advice": "Advice", "presentment": "Presentment", "posting": "Posted at once",
     "charge": "Charge", "refund": "Refund", "deposit": "Deposit", "pin_change": "PIN change", "transfer": "Transfer",

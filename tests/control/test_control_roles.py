@@ -50,6 +50,7 @@ CALLS = [
     ("DELETE", "/v1/cards/none/trusted-merchants/M", None, Action.SET_TRUSTED),
     ("POST", "/v1/cards/none/renew", None, Action.RENEW_CARD),
     ("POST", "/v1/cards/none/replace", {"pin": "1234"}, Action.REPLACE_CARD),
+    ("POST", "/v1/cards/none/duplicate", {"cause": "damaged"}, Action.DUPLICATE_CARD),
     ("POST", "/v1/cards/none/virtual-cards", None, Action.SET_VIRTUAL),
     ("DELETE", "/v1/cards/none/virtual-cards/none", None, Action.SET_VIRTUAL),
     ("POST", "/v1/accounts/none/status", {"status": "closed"}, Action.SET_ACCOUNT_STATUS),
@@ -57,7 +58,7 @@ CALLS = [
     ("POST", "/v1/clock", {"advance_seconds": 0}, Action.MOVE_CLOCK),
 ]
 
-NEW_PLASTIC = {Action.RENEW_CARD, Action.REPLACE_CARD, Action.SET_ACCOUNT_STATUS}
+NEW_PLASTIC = {Action.RENEW_CARD, Action.REPLACE_CARD, Action.DUPLICATE_CARD, Action.SET_ACCOUNT_STATUS}
 FORBIDDEN = {
     Role.OPERATOR: set(),
     Role.BRANCH: {Action.MOVE_CLOCK, Action.THREE_DS, Action.PRESENT},
