@@ -58,6 +58,7 @@ class Action(StrEnum):
     SET_TRUSTED = "set_trusted"
     TRANSFER = "transfer"
     PRESENT = "present"
+    CHARGE = "charge"
     MOVE_CLOCK = "move_clock"
 
 
