@@ -66,6 +66,10 @@ FORBIDDEN = {
     Role.OPERATOR: set(),
     Role.BRANCH: {Action.MOVE_CLOCK, Action.THREE_DS, Action.PRESENT, Action.CHARGE},
     Role.HOTLINE: {
+        Action.SET_PIN,  # S §12.4, W §13.5, P §7.5
+        Action.SET_LIMITS,  # S §23.2, W §10.2, P §3.5
+        Action.SET_CONTACTLESS,  # S §16.8, W §12.7
+        Action.SET_TRUSTED,  # S §18.9.6, W §9.5
         Action.CHARGE,
         Action.MOVE_CLOCK,
         Action.THREE_DS,
