@@ -80,9 +80,8 @@ def _announce(running: engine.Engine) -> None:
     loaded = running.config
     for name, listener in loaded.listeners.items():
         port = running.ports[name]
-        click.echo(
-            f"  ISO 8583     {listener.host}:{port}  {listener.dialect}, framing {listener.framing}  (listener {name})"
-        )
+        framing = " ".join([listener.framing, *(key for key in ("inclusive", "tpdu", "vap") if getattr(listener, key))])
+        click.echo(f"  ISO 8583     {listener.host}:{port}  {listener.dialect}, framing {framing}  (listener {name})")
     control = f"http://{loaded.control.host}:{running.ports['control']}"
     click.echo(f"  control API  {control}/v1   schema at /schema, also /healthz /readyz /metrics")
     click.echo(f"  data         {loaded.data_dir.resolve()}   clock: {loaded.clock}")
