@@ -42,7 +42,7 @@ fuzz: setup   ## a million odd messages at the codec, from the corpus in tests/d
 load: setup   ## a one-minute load story against the running engine
 	$(PY) -m loadtest
 
-conformance: setup   ## write docs/conformance.md: paragraph, steps, products, tests
+conformance: setup   ## write docs/conformance.md: paragraph, rule, tests, products; fails when one has no test
 	$(PY) tests/conformance.py
 
 clean:   ## forget all data under var/

@@ -18,6 +18,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from authsvc import __version__, config, engine, logs
+from authsvc import cli_books as _books  # noqa: F401 - its commands join `account`
 from authsvc.cli_cards import account, card
 from authsvc.codec.describe import describe as describe_message
 from authsvc.codec.describe import payload_from_text, rows

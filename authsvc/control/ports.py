@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from authsvc.ledger.journal import VaultEntry
-from authsvc.model import Account, AccountId, CardId, Command, Decision, UnixMs, VirtualId
+from authsvc.model import Account, AccountId, CardId, CardRef, Command, Decision, Minor, Presentment, UnixMs, VirtualId
 
 MetricsText = Callable[[], bytes]
 """All metrics in the Prometheus text format."""
@@ -25,6 +25,12 @@ class Engine(Protocol):
         """Decided and durable. A repeat (same idempotency key, same fingerprint) gets the earlier decision; the same
         key with another fingerprint is Refused(DUPLICATE)."""
 
+    async def present(self, presentment: Presentment) -> Decision:
+        """The same for a presentment that came by no message."""
+
+    async def card_named(self, pan_or_card: str) -> CardRef | None:
+        """Where a PAN or a card id leads; None for an unknown card id. An unknown PAN leads to a stray account."""
+
     async def account(self, account: AccountId) -> Account | None:
         """The account as of its last decision, None when there is none by this id."""
 
@@ -33,6 +39,17 @@ class Engine(Protocol):
 
     async def journal(self, account: AccountId, after: int, limit: int) -> list[Decision]:
         """At most `limit` decisions of the account with a sequence number above `after`, in order."""
+
+    async def movements(
+        self, account: AccountId, since: UnixMs, until: UnixMs, after: int, limit: int
+    ) -> list[Decision]:
+        """At most `limit` decisions that moved money of the account in that time, with a sequence number above `after`."""
+
+    async def balance_before(self, account: AccountId, at: UnixMs) -> Minor:
+        """The balance of the account before that moment, grosze."""
+
+    async def trial_balance(self, until: UnixMs) -> dict[str, Minor]:
+        """Each account of the general ledger, grosze: debits above zero, credits below."""
 
     async def find(self, rrn: str, stan: str, account: str) -> list[Decision]:
         """The decisions on messages that match every criterion that is not ""."""
