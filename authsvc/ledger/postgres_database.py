@@ -34,7 +34,9 @@ SESSION = {
     "random_page_cost": "0.1",
 }
 
-_TABLE = re.compile(r"CREATE TABLE (?P<name>\w+) \((?:.*?)\n\) /\* by (?P<column>\w+) \*/;", re.DOTALL)
+_TABLE = re.compile(
+    r"CREATE TABLE (?P<name>\w+) \((?:.*?)\n\) /\* by (?P<column>\w+) \*/(?P<storage>[^;]*);", re.DOTALL
+)
 _DURABILITY = """
 SELECT current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS synchronous_commit,
        current_setting('server_encoding') AS encoding, current_setting('transaction_read_only') AS read_only"""
@@ -148,10 +150,10 @@ def schema_of(number: int, partitions: int) -> str:
 
 
 def _divided(table: re.Match[str], partitions: int) -> str:
-    name, column = table["name"], table["column"]
-    whole = table[0].replace(f"/* by {column} */;", f"PARTITION BY HASH ({column});")
+    name, column, storage = table["name"], table["column"], table["storage"]
+    whole = table[0].replace(f"/* by {column} */{storage};", f"PARTITION BY HASH ({column});")
     parts = (
-        f"CREATE TABLE {name}_{part} PARTITION OF {name} FOR VALUES WITH (MODULUS {partitions}, REMAINDER {part});"
+        f"CREATE TABLE {name}_{part} PARTITION OF {name} FOR VALUES WITH (MODULUS {partitions}, REMAINDER {part}){storage};"
         for part in range(partitions)
     )
     return "\n".join((whole, *parts))

@@ -1,7 +1,8 @@
 -- The ledger on PostgreSQL, version 1. Money in grosze; times in milliseconds UTC; hashes are 32 bytes of SHA-256.
 --
 -- "/* by COLUMN */" behind a table: with partitions it becomes PARTITION BY HASH (COLUMN). So every unique index begins
--- with that column, and nothing ever joins rows of two accounts.
+-- with that column, and nothing ever joins rows of two accounts. "toast_tuple_target": documents of up to 8 kB stay in
+-- their row as they are; to compress each of them would be most of the server's work.
 
 -- Append-only. `hash` = sha256(hash of the account's row before || decision), 32 zero bytes before the first.
 -- `key` 0, `rrn` '' and `stan` '' mean "none" and stay out of the indexes. `decision` is text and not jsonb: the hash is
@@ -18,7 +19,7 @@ CREATE TABLE journal (
     decision text   NOT NULL,
     hash     bytea  NOT NULL,
     PRIMARY KEY (account, seq)
-) /* by account */;
+) /* by account */ WITH (toast_tuple_target = 8160);
 CREATE INDEX journal_position ON journal (position);
 CREATE INDEX journal_key  ON journal (key)  WHERE key <> 0;
 CREATE INDEX journal_rrn  ON journal (rrn)  WHERE rrn <> '';
@@ -30,7 +31,7 @@ CREATE TABLE head (
     seq     bigint NOT NULL,
     hash    bytea  NOT NULL,
     state   text   NOT NULL
-) /* by account */;
+) /* by account */ WITH (toast_tuple_target = 8160);
 
 -- A hold ends once; `ended_at` is NULL exactly as long as it is open. Ids are unique by the way they are made; by
 -- constraint only within their account.
