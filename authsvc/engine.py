@@ -135,9 +135,6 @@ class Engine:
 
     async def run(self) -> int:
         """Until SIGTERM, SIGINT, or a ledger that cannot remember any more; the exit code."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.request_stop)
         await self._stopping.wait()
         await self.stop()
         return self._exit_code
@@ -244,6 +241,8 @@ async def serve(config: Config, announce: Callable[[Engine], None], worker: int 
     """One worker: build, start, tell `announce`, run until told to stop. A start that fails leaves nothing running."""
     asyncio.get_running_loop().set_exception_handler(log_loop_exception)
     engine = build(config, worker)
+    for number in (signal.SIGTERM, signal.SIGINT):  # from here on: whoever reads that we are ready may end us at once
+        asyncio.get_running_loop().add_signal_handler(number, engine.request_stop)
     try:
         await engine.start()
     except BaseException:
