@@ -104,6 +104,8 @@ class Config(_Part, frozen=True, kw_only=True):
     products_dir: Path = Path("config/products")
     response_codes_dir: Path = Path("config/response_codes")
     rates_dir: Path = Path("config/rates")
+    chart_file: Path = Path("config/ledger/chart.toml")
+    sweep_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 60.0
     key_file: Path = Path("config/keys/demo.toml")
     answer_within_ms: Positive = 5_000
     redis: RedisConfig = RedisConfig()

@@ -28,9 +28,11 @@ from authsvc.model import (
     Decision,
     Head,
     Key,
+    Message,
     OpenAccount,
     Past,
     Pin,
+    Presentment,
     Reason,
     Request,
     Reversal,
@@ -197,7 +199,7 @@ class Decider:
         if head is asked or key is None or head.account.seq == asked.account.seq:
             return True
         since = head.account.seq - asked.account.seq
-        is_message = isinstance(request, Authorization | Reversal)
+        is_message = isinstance(request, Message) and bool(request.origin.stan)
         return is_message and 0 < since < MAX_RECENT_KEYS and key not in head.account.recent_keys
 
     async def _fetch(self, need: Missing, request: Request, key: Key | None) -> Past:
@@ -206,14 +208,26 @@ class Decider:
         if need.earlier and key is not None:
             waiting = self._on_their_way.get((request.account, key))
             earlier = waiting[0] if waiting else await self._ledger.earlier(request.account, key)
-        if not need.original or not isinstance(request, Reversal):
+        if not need.original or not isinstance(request, Reversal | Presentment):
             return Past(earlier=earlier)
-        origin = request.origin
-        found = await self._ledger.original(
-            request.account, request.card, request.original, origin.terminal, origin.merchant
-        )
-        original, end = found if found else (None, None)
-        return Past(earlier=earlier, original=original, original_end=end)
+        return await self._with_original(Past(earlier=earlier), request)
+
+    async def _with_original(self, past: Past, request: Reversal | Presentment) -> Past:
+        """What the message refers to, when that is no longer in the account's document."""
+        account, origin, original = request.account, request.origin, request.original
+        if isinstance(request, Presentment) and request.code and not original.stan:
+            hold = await self._ledger.hold_by_code(account, request.card, request.code)
+            if hold is not None:
+                return replace(past, original_hold=hold.id, original_end=hold.end)
+        found = await self._ledger.original(account, request.card, original, origin.terminal, origin.merchant)
+        if found is None:
+            return past
+        decision, end = found
+        outcome = decision.outcome
+        if not isinstance(outcome, Approved):
+            return replace(past, original=decision)
+        posting = await self._ledger.posting(account, outcome.posting) if outcome.posting else None
+        return replace(past, original=decision, original_end=end, original_hold=outcome.hold, posting=posting)
 
     async def _remembered(self, decision: Decision) -> Decision:
         """A repeat's answer leaves only when the first one's decision is durable."""

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from authsvc.clock import Clock, SimulatedClock, SystemClock
 from authsvc.codec.dialects import DIALECTS
 from authsvc.codec.framing import FRAMINGS
+from authsvc.codec.pan import is_pan
 from authsvc.config import EMBEDDED, Config, control_of
 from authsvc.control.app import build_app
 from authsvc.control.roles import tokens_by_hash
@@ -26,19 +27,20 @@ from authsvc.ledger.postgres import PostgresLedger
 from authsvc.ledger.sqlite import SqliteLedger
 from authsvc.logs import get_logger, log_loop_exception
 from authsvc.metrics import Metrics
-from authsvc.model import Account, AccountId, CardId, Command, Decision, UnixMs
+from authsvc.model import Account, AccountId, CardId, CardRef, Command, Decision, Presentment, UnixMs
 from authsvc.pipeline import Pipeline
 from authsvc.products import Products, load_products
 from authsvc.security.draws import Draws
 from authsvc.security.hsm import SoftHsm
 from authsvc.security.keys import load_keys
 from authsvc.security.mint import Mint
-from authsvc.security.vault import Vault
+from authsvc.security.vault import Vault, reference
 from authsvc.seed import Seeded, load_demo_cards, seed
 from authsvc.server import Server
 from authsvc.state.connection import RedisConnection
 from authsvc.state.copy import RedisState
 from authsvc.state.embedded import EmbeddedValkey
+from authsvc.sweeper import Sweeper
 
 log = get_logger(__name__)
 
@@ -82,6 +84,7 @@ class Engine:
         self.decider = Decider(
             self.products, self.state, self.ledger, self.clock, self.metrics, config.answer_within_ms / 1000
         )
+        self.sweeper = Sweeper(self.decider, self.ledger, self.metrics, config.sweep_seconds)
         hsm = SoftHsm(keys)
         self.vault = Vault(keys, self.ledger.vault_by_hash, self.ledger.vault_by_card)
         self.mint = Mint(keys, hsm, self.vault)
@@ -127,6 +130,9 @@ class Engine:
         with naming("control.port", control.host, control.port):
             self.ports["control"] = await self._control.begin(control.host, control.port)
         self._to_close.push_async_callback(self._control.end)
+        if self.worker == 1:  # two sweepers would only race for the same accounts
+            self.sweeper.start()
+            self._to_close.push_async_callback(self.sweeper.stop)
         self._ready = True
 
     def request_stop(self) -> None:
@@ -164,9 +170,19 @@ class ControlPort:
     def __init__(self, engine: Engine) -> None:
         self._decider = engine.decider
         self._ledger = engine.ledger
+        self._vault = engine.vault
 
     async def command(self, command: Command, vault: VaultEntry | None = None) -> Decision:
         return await self._decider.decide(command, vault=vault)
+
+    async def present(self, presentment: Presentment) -> Decision:
+        return await self._decider.decide(presentment)
+
+    async def card_named(self, pan_or_card: str) -> CardRef | None:
+        if is_pan(pan_or_card):
+            return await self._vault.find(pan_or_card)
+        entry = await self._ledger.vault_by_card(CardId(pan_or_card))
+        return None if entry is None else reference(entry)
 
     async def account(self, account: AccountId) -> Account | None:
         return await self._decider.account(account)
@@ -228,7 +244,8 @@ def build(config: Config, worker: int = 1) -> Engine:
     for name, listener in config.listeners.items():
         _one_of(f"listeners.{name}.dialect", listener.dialect, DIALECTS)
         _one_of(f"listeners.{name}.framing", listener.framing, FRAMINGS)
-    return Engine(config, load_products(config.products_dir, config.response_codes_dir, config.rates_dir), worker)
+    products = load_products(config.products_dir, config.response_codes_dir, config.rates_dir, config.chart_file)
+    return Engine(config, products, worker)
 
 
 def _one_of(key: str, value: str, known: dict[str, object] | object) -> None:

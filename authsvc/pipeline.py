@@ -18,7 +18,7 @@ from authsvc.logs import get_logger
 from authsvc.metrics import Metrics, NetworkKind
 from authsvc.model import Authorization, Decision, Message, Reason
 from authsvc.products import Product
-from authsvc.rules.channel import CONTACTLESS
+from authsvc.rules.places import CONTACTLESS
 from authsvc.security.draws import Draws
 from authsvc.security.hsm import Hsm
 from authsvc.security.vault import Vault

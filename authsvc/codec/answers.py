@@ -28,6 +28,8 @@ def to_answer(fields: Mapping[str, str], answer: Answer, cvv2: str = "") -> Fiel
     `fields`: the request, one that `translate.to_request` took; `cvv2`: result of its check, "" when there was none.
     """
     response = _echo(fields, RESPONSES[fields["t"]], answer.response_code)
+    if answer.amount is not None:
+        response["4"] = f"{answer.amount:012d}"
     if answer.authorization_code:
         response["38"] = answer.authorization_code
     private = _private(fields, cvv2)

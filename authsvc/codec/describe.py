@@ -17,7 +17,7 @@ from authsvc.codec.dialects import Dialect, Fields, MessageError
 from authsvc.codec.pan import luhn_ok, mask
 from authsvc.errors import PeerError
 
-HIDDEN = frozenset({"34", "35", "36", "45", "52", "55", "64", "96", "128"})
+HIDDEN = frozenset({"34", "35", "36", "45", "52", "55", "64", "96", "125", "128"})
 """Fields of which only the length is shown."""
 
 HIDDEN_SUBELEMENTS = frozenset({"43", "92"})

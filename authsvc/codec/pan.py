@@ -13,9 +13,14 @@ def _luhn_sum(digits: str) -> int:
     return total
 
 
+def is_pan(text: str) -> bool:
+    """Whether `text` is what DE2 may hold: 12 to 19 digits, whatever the last one is."""
+    return 12 <= len(text) <= 19 and text.isascii() and text.isdigit()
+
+
 def luhn_ok(pan: str) -> bool:
     """Whether the last digit of `pan` is its check digit. False for anything but 12 to 19 digits."""
-    return 12 <= len(pan) <= 19 and pan.isascii() and pan.isdigit() and _luhn_sum(pan) % 10 == 0
+    return is_pan(pan) and _luhn_sum(pan) % 10 == 0
 
 
 def with_check_digit(partial: str) -> str:

@@ -14,14 +14,25 @@ from msgspec import Struct
 
 from authsvc.codec import card_present, subfields
 from authsvc.errors import PeerError
-from authsvc.model import Authorization, CardRef, Entry, Kind, Minor, Origin, Original, Reversal
+from authsvc.model import (
+    Authorization,
+    CardRef,
+    Entry,
+    Kind,
+    Message,
+    Minor,
+    Origin,
+    Original,
+    Presentment,
+    Reversal,
+)
 
-AUTHORIZATIONS = frozenset({"0100", "0101", "0120", "0121", "0200", "0201", "0220", "0221"})
+AUTHORIZATIONS = frozenset({"0100", "0101", "0120", "0121", "0200", "0201"})
 REVERSALS = frozenset({"0400", "0401", "0420", "0421"})
-DECIDED = frozenset({"0100", "0101"})
-"""Of the authorizations, those the rules decide; the others are understood, refused, remembered and answered."""
+PRESENTMENTS = frozenset({"0220", "0221"})
 
 MANDATORY = ("3", "4", "7", "11", "22", "49")
+MANDATORY_IN_PRESENTMENT = ("3", "4", "7", "11", "49")
 MANDATORY_IN_REVERSAL = ("3", "4", "7", "11")
 
 KINDS: dict[str, Kind] = {
@@ -42,7 +53,7 @@ ENTRIES: dict[str, Entry] = {entry.value: entry for entry in Entry} | {"02": Ent
 """First two digits of DE22; 02 is a stripe read in part."""
 
 SAME_IN_A_REPEAT = (
-    "3", "4", "5", "6", "12", "13", "14", "18", "22", "25", "37", "49", "50", "51", "54", "90", "95",
+    "3", "4", "5", "6", "12", "13", "14", "18", "22", "25", "37", "38", "39", "49", "50", "51", "54", "90", "95",
 )  # fmt: skip
 """What a repeat must say again. Not 35, 48, 52, 55, 64, 128: a sender may encrypt or sign them anew."""
 
@@ -51,6 +62,8 @@ _CVV2 = "92"
 _CAVV = "43"
 _LEVEL = "42"
 _LINK = "63"
+_PARTIAL = "61"
+_PIN_CHANGE = "92"
 _INITIATOR = "22"
 _MERCHANT_INITIATED = frozenset({"01", "03"})
 
@@ -72,7 +85,7 @@ class Received(Struct, frozen=True):
     """A message understood. `offered_pvv`: PVV of the PIN that came with it, "" without; compare, then forget it.
     `chip_answer`: makes DE55 of the answer from its DE39; None where no right cryptogram came."""
 
-    request: Authorization | Reversal
+    request: Message
     offered_pvv: str = ""
     chip_answer: card_present.ChipAnswer | None = None
 
@@ -105,6 +118,8 @@ def to_request(fields: Mapping[str, str], card: CardRef, checks: Checks) -> Rece
         return _authorization(fields, card, checks)
     if mti in REVERSALS:
         return Received(_reversal(fields, card))
+    if mti in PRESENTMENTS:
+        return Received(_presentment(fields, card))
     raise PeerError("MTI", "not a message that an issuer takes from an acquirer")
 
 
@@ -123,7 +138,7 @@ def _authorization(fields: Mapping[str, str], card: CardRef, checks: Checks) -> 
         virtual=card.virtual,
         origin=_origin(fields),
         fingerprint=fingerprint(fields),
-        kind=_kind(fields, amount, private),
+        kind=_kind(fields, amount),
         amount=amount,
         currency=fields["49"],
         billing=Minor(int(fields.get("6", "0"))) if "51" in fields else Minor(0),
@@ -145,9 +160,46 @@ def _authorization(fields: Mapping[str, str], card: CardRef, checks: Checks) -> 
         offline_pin=present.offline_pin,
         stripe=present.stripe,
         cvm=present.cvm,
+        cash=subfields.cashback(fields["54"]) if "54" in fields else Minor(0),
+        takes_part=private.get(_PARTIAL) == "1",
+        link=_link(private),
+        adds_to=_named(fields),
+        code=fields.get("38", "").strip(),
+        response=fields.get("39", ""),
+        new_pvv=_new_pvv(fields, pan, card, checks),
     )
     offered_pvv = _offered_pvv(fields["52"], pan, checks) if "52" in fields else ""
     return Received(request, offered_pvv, present.answer)
+
+
+def _presentment(fields: Mapping[str, str], card: CardRef) -> Presentment:
+    """An 0220 claims all that is left of its authorization."""
+    _require(fields, MANDATORY_IN_PRESENTMENT)
+    pan_of(fields)
+    kind = KINDS.get(fields["3"][:2])
+    if kind is None:
+        raise PeerError("DE3", "not the processing code of a presentment")
+    if kind is Kind.PURCHASE and "54" in fields and subfields.cashback(fields["54"]):
+        kind = Kind.CASHBACK
+    return Presentment(
+        account=card.account,
+        card=card.card,
+        virtual=card.virtual,
+        origin=_origin(fields),
+        fingerprint=fingerprint(fields),
+        kind=kind,
+        amount=Minor(int(fields["4"])),
+        currency=fields["49"],
+        billing=Minor(int(fields.get("6", "0"))) if "51" in fields else Minor(0),
+        billing_currency=fields.get("51", ""),
+        original=_named(fields) or Original(rrn=fields.get("37", "").strip()),
+        code=fields.get("38", "").strip(),
+        entry=ENTRIES.get(fields.get("22", "")[:2], Entry.CHIP),
+        condition=fields.get("25", "00"),
+        mcc=fields.get("18", ""),
+        country=fields.get("19", ""),
+        cash=subfields.cashback(fields["54"]) if "54" in fields else Minor(0),
+    )
 
 
 def _reversal(fields: Mapping[str, str], card: CardRef) -> Reversal:
@@ -186,17 +238,35 @@ def _origin(fields: Mapping[str, str]) -> Origin:
 
 
 def _original(fields: Mapping[str, str]) -> Original:
-    """The message to reverse: DE90 when it says one, else the RRN.
-
-    A DE90 of zeros alone says none; senders that must fill it and do not know it send that.
-    """
-    data = fields.get("90", "")
-    if data.strip("0"):
-        return Original(mti=data[:4], stan=data[4:10], sent=data[10:20], acquirer=data[20:31].lstrip("0"))
+    """The message to reverse: DE90 when it says one, else the RRN."""
+    if (named := _named(fields)) is not None:
+        return named
     rrn = fields.get("37", "").strip()
     if not rrn:
         raise PeerError("DE90", f"neither it nor DE37 names the original in {fields['t']}")
     return Original(rrn=rrn)
+
+
+def _named(fields: Mapping[str, str]) -> Original | None:
+    """The message that DE90 names. A DE90 of zeros alone names none; senders that must fill it and do not know it send that."""
+    data = fields.get("90", "")
+    if not data.strip("0"):
+        return None
+    return Original(mti=data[:4], stan=data[4:10], sent=data[10:20], acquirer=data[20:31].lstrip("0"))
+
+
+def _link(private: Mapping[str, str]) -> str:
+    """DE48.63, where it ties to a hold. A merchant-initiated payment carries one too, and is a payment of its own."""
+    return "" if private.get(_INITIATOR) in _MERCHANT_INITIATED else private.get(_LINK, "").strip()
+
+
+def _new_pvv(fields: Mapping[str, str], pan: str, card: CardRef, checks: Checks) -> str:
+    """PVV of the new PIN of a PIN change, a PIN block in DE125 like the one in DE52."""
+    if "125" not in fields or fields["3"][:2] != _PIN_CHANGE:
+        return ""
+    if card.virtual:
+        raise PeerError("DE125", "the PIN of a card is changed with its own number")
+    return _offered_pvv(fields["125"], pan, checks, "DE125")
 
 
 def fingerprint(fields: Mapping[str, str]) -> str:
@@ -205,15 +275,16 @@ def fingerprint(fields: Mapping[str, str]) -> str:
     return blake2b(f"{fields['t'][:3]}\x1f{content}".encode(), digest_size=8).hexdigest()
 
 
-def _kind(fields: Mapping[str, str], amount: int, private: Mapping[str, str]) -> Kind:
-    """What the cardholder wants. Only a purchase can be an increment, a pre-authorization or a verification."""
+def _kind(fields: Mapping[str, str], amount: int) -> Kind:
+    """What the cardholder wants. Only a purchase can be an increment, a cashback, a pre-authorization or a verification. An
+    increment that DE48.63 alone names is known by the hold it names, in the rules."""
     kind = KINDS.get(fields["3"][:2], Kind.PURCHASE)
     if kind is not Kind.PURCHASE:
         return kind
-    # A merchant-initiated payment carries the link to its original too, and is a payment of its own.
-    linked = _LINK in private and private.get(_INITIATOR) not in _MERCHANT_INITIATED
-    if linked or "90" in fields:
+    if _named(fields) is not None:
         return Kind.INCREMENTAL
+    if "54" in fields and subfields.cashback(fields["54"]):
+        return Kind.CASHBACK
     condition = fields.get("25")
     if amount == 0 or condition == "51":
         return Kind.VERIFICATION
@@ -222,9 +293,6 @@ def _kind(fields: Mapping[str, str], amount: int, private: Mapping[str, str]) ->
 
 def _unsupported(fields: Mapping[str, str]) -> str:
     """The first thing this message needs and the rules do not decide; "" when there is none."""
-    mti = fields["t"]
-    if mti not in DECIDED:
-        return f"MTI {mti}"
     if fields["3"][:2] not in KINDS:
         return "DE3"
     if fields["22"][:2] not in ENTRIES:
@@ -256,10 +324,10 @@ def _cvv2(value: str, pan: str, expiry: str, checks: Checks) -> str:
     return "M" if checks.cvv2_matches(value, pan, expiry) else "N"
 
 
-def _offered_pvv(pin_block: str, pan: str, checks: Checks) -> str:
+def _offered_pvv(pin_block: str, pan: str, checks: Checks, field: str = "DE52") -> str:
     try:
         return checks.offered_pvv(bytes.fromhex(pin_block), pan)
     except ValueError:
         problem = "no PIN block of this card under the key of this link"
     # Raised out here, so that nothing of the block is chained to what is logged.
-    raise PeerError("DE52", problem)
+    raise PeerError(field, problem)

@@ -11,7 +11,18 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 from authsvc.clock import SimulatedClock
-from authsvc.control import accounts, cards, decisions, events, issuing, operations, plastic, remote, virtual_cards
+from authsvc.control import (
+    accounts,
+    cards,
+    decisions,
+    events,
+    issuing,
+    money,
+    operations,
+    plastic,
+    remote,
+    virtual_cards,
+)
 from authsvc.control.bodies import StrictBody
 from authsvc.control.desk import Desk
 from authsvc.control.errors import EXCEPTION_HANDLERS
@@ -55,7 +66,7 @@ def build_app(
 
 def _v1(tokens: Mapping[str, Token]) -> Router:
     handlers = (
-        *accounts.HANDLERS, *issuing.HANDLERS, *plastic.HANDLERS, *virtual_cards.HANDLERS, *remote.HANDLERS,
+        *accounts.HANDLERS, *money.HANDLERS, *issuing.HANDLERS, *plastic.HANDLERS, *virtual_cards.HANDLERS, *remote.HANDLERS,
         *cards.HANDLERS, *decisions.HANDLERS, *events.HANDLERS, *operations.HANDLERS,
     )  # fmt: skip
     assert all("action" in handler.opt for handler in handlers)  # a call without one would be nobody's

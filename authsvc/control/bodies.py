@@ -14,7 +14,7 @@ from litestar.dto import MsgspecDTO
 from msgspec import Meta, Struct
 
 from authsvc.control.errors import bad_field
-from authsvc.model import AccountStatus, BlockKind, By
+from authsvc.model import AccountStatus, BlockKind, By, DuplicateCause, Scheme
 
 if TYPE_CHECKING:
     from litestar._openapi.schema_generation import SchemaCreator
@@ -35,6 +35,7 @@ PanDigits = Annotated[
 ]
 Expiry = Annotated[str, Meta(pattern=r"^[0-9]{2}(0[1-9]|1[0-2])$(?!\n)", description="YYMM, this month or later")]
 PaymentReference = Annotated[str, Meta(min_length=1, max_length=140)]
+Currency = Annotated[str, Meta(pattern=r"^([0-9]{3}|PLN|EUR|USD|GBP|CHF)$(?!\n)")]
 Holder = Annotated[str, Meta(max_length=140)]
 Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339")]
 Seconds = Annotated[int, Meta(ge=-3_200_000_000, le=3_200_000_000, description="about a century either way")]
@@ -69,6 +70,35 @@ class ThreeDsBody(Body, frozen=True):
 class LoadBody(Body, frozen=True):
     amount: Amount
     reference: PaymentReference
+
+
+class TransferBody(Body, frozen=True):
+    """`iban`: with or without spaces, with or without "PL"."""
+
+    card: str
+    amount: Amount
+    iban: Annotated[str, Meta(min_length=15, max_length=42)]
+    reference: PaymentReference
+
+
+class PresentmentBody(Body, frozen=True):
+    """One claim of an acquirer. `amount`: minor units of `currency` (ISO 4217 numeric, or PLN, EUR, USD, GBP, CHF);
+    `billing_amount`: what the scheme converted it to, minor units of `billing_currency`; `final`: no other will come of
+    the same authorization; `internet`: how it counts when it has no authorization."""
+
+    scheme: Scheme
+    rrn: Annotated[str, Meta(pattern=r"^[0-9A-Za-z]{0,12}$(?!\n)")]
+    authorization_code: Annotated[str, Meta(pattern=r"^[0-9A-Za-z]{0,6}$(?!\n)")]
+    pan_or_card: Annotated[str, Meta(min_length=1, max_length=64)]
+    amount: Amount
+    currency: Currency
+    merchant_id: Annotated[str, Meta(pattern=r"^[ -~]{0,15}$(?!\n)")]
+    mcc: Annotated[str, Meta(pattern=r"^[0-9]{4}$(?!\n)")]
+    billing_amount: Amount | None = None
+    billing_currency: Currency = "PLN"
+    final: bool = True
+    kind: Literal["purchase", "cash", "quasi_cash", "refund", "deposit"] = "purchase"
+    internet: bool = False
 
 
 class LimitsBody(Body, frozen=True):
@@ -115,6 +145,15 @@ class ReplaceBody(Body, frozen=True):
 
     pin: PinDigits
     pan: PanDigits | None = None
+    expiry: Expiry | None = None
+
+
+class DuplicateBody(Body, frozen=True):
+    """`cause`: only damage gets a duplicate; `pin`: a new one, where the regulation offers it, else the old one stays;
+    `expiry`: where a duplicate has a date of its own; absent: the product's term from this month."""
+
+    cause: DuplicateCause
+    pin: PinDigits | None = None
     expiry: Expiry | None = None
 
 

@@ -23,7 +23,7 @@ from authsvc.model import Reason, Refused
 
 RETRY_AFTER_SECONDS = "1"
 
-_NAME = re.compile(r"(?!.*[0-9]{4})[A-Za-z][A-Za-z0-9_.\[\]-]{0,63}\Z")
+_NAME = re.compile(r"(?!.*[0-9]{4})[A-Za-z\[][A-Za-z0-9_.\[\]-]{0,63}\Z")
 
 
 class Problem(Struct, frozen=True, omit_defaults=True):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from authsvc.ledger.journal import VaultEntry
-from authsvc.model import Account, AccountId, CardId, Command, Decision, UnixMs, VirtualId
+from authsvc.model import Account, AccountId, CardId, CardRef, Command, Decision, Presentment, UnixMs, VirtualId
 
 MetricsText = Callable[[], bytes]
 """All metrics in the Prometheus text format."""
@@ -24,6 +24,12 @@ class Engine(Protocol):
     async def command(self, command: Command, vault: VaultEntry | None = None) -> Decision:
         """Decided and durable. A repeat (same idempotency key, same fingerprint) gets the earlier decision; the same
         key with another fingerprint is Refused(DUPLICATE)."""
+
+    async def present(self, presentment: Presentment) -> Decision:
+        """The same for a presentment that came by no message."""
+
+    async def card_named(self, pan_or_card: str) -> CardRef | None:
+        """Where a PAN or a card id leads; None for an unknown card id. An unknown PAN leads to a stray account."""
 
     async def account(self, account: AccountId) -> Account | None:
         """The account as of its last decision, None when there is none by this id."""

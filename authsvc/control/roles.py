@@ -51,10 +51,13 @@ class Action(StrEnum):
     SET_VIRTUAL = "set_virtual"
     RENEW_CARD = "renew_card"
     REPLACE_CARD = "replace_card"
+    DUPLICATE_CARD = "duplicate_card"
     SET_ACCOUNT_STATUS = "set_account_status"
     THREE_DS = "three_ds"
     UNLOCK_3DS = "unlock_3ds"
     SET_TRUSTED = "set_trusted"
+    TRANSFER = "transfer"
+    PRESENT = "present"
     MOVE_CLOCK = "move_clock"
 
 
@@ -69,6 +72,7 @@ _CARD_IN_HAND = frozenset(
         Action.SET_CONTACTLESS,
         Action.SET_VIRTUAL,
         Action.SET_TRUSTED,
+        Action.TRANSFER,  # S §14.8: branch, telephone, e-banking
     }
 )
 _HOTLINE = _READ | _CARD_IN_HAND | {Action.UNBLOCK_PIN, Action.UNLOCK_3DS}
@@ -82,6 +86,7 @@ ALLOWED: dict[Role, frozenset[Action]] = {
         Action.ISSUE_CARD,
         Action.RENEW_CARD,
         Action.REPLACE_CARD,
+        Action.DUPLICATE_CARD,  # S §10.1: asked for at a branch
         Action.SET_ACCOUNT_STATUS,
     },
     Role.HOTLINE: _HOTLINE,

@@ -17,15 +17,17 @@ from authsvc.ledger.holds import HoldRow
 from authsvc.model import (
     Account,
     AccountId,
-    Authorization,
     CardId,
     Decision,
     Head,
     HoldEnd,
     HoldId,
     Key,
+    Message,
+    Minor,
     Original,
-    Reversal,
+    Posting,
+    PostingId,
     UnixMs,
 )
 
@@ -91,7 +93,7 @@ class Record(Struct, frozen=True):
 def columns(decision: Decision) -> Columns:
     """The searchable part of a decision."""
     request = decision.request
-    rrn, stan = (request.origin.rrn, request.origin.stan) if isinstance(request, Authorization | Reversal) else ("", "")
+    rrn, stan = (request.origin.rrn, request.origin.stan) if isinstance(request, Message) else ("", "")
     kind = str(request.__struct_config__.tag)
     return Columns(decision.account, decision.seq, decision.at, kind, decision.key, rrn, stan)
 
@@ -161,6 +163,30 @@ class Ledger(Protocol):
 
     async def holds(self, account: AccountId) -> list[HoldRow]:
         """Open and ended ones, oldest first."""
+        ...
+
+    async def hold_by_code(self, account: AccountId, card: CardId, code: str) -> HoldRow | None:
+        """The newest hold of the card with this authorization code (DE38), open or ended."""
+        ...
+
+    async def due(self, now: UnixMs, limit: int) -> list[AccountId]:
+        """Accounts with open holds whose time is over at `now`, from the first `limit` such holds."""
+        ...
+
+    async def posting(self, account: AccountId, posting: PostingId) -> Posting | None:
+        """A posting as it is now, after its reversals."""
+        ...
+
+    async def movements(self, account: AccountId, since: UnixMs, until: UnixMs, limit: int = 1000) -> list[JournalRow]:
+        """Decisions of the account that moved money from `since` on and before `until`, in order."""
+        ...
+
+    async def balance_before(self, account: AccountId, at: UnixMs) -> Minor:
+        """The balance of the account from what moved before `at`, grosze."""
+        ...
+
+    async def trial_balance(self, until: UnixMs) -> dict[str, Minor]:
+        """Each ledger account with what it holds before `until`, grosze: debits above zero, credits below; sums to zero."""
         ...
 
     async def vault_by_hash(self, pan_hash: bytes) -> VaultEntry | None: ...

@@ -41,7 +41,21 @@ from authsvc.ledger.postgres_writer import (
     write,
 )
 from authsvc.logs import get_logger
-from authsvc.model import Account, AccountId, CardId, Decision, Head, HoldEnd, HoldId, Key, Original
+from authsvc.model import (
+    Account,
+    AccountId,
+    CardId,
+    Decision,
+    Head,
+    HoldEnd,
+    HoldId,
+    Key,
+    Minor,
+    Original,
+    Posting,
+    PostingId,
+    UnixMs,
+)
 
 T = TypeVar("T")
 Statement: TypeAlias = "asyncpg.prepared_stmt.PreparedStatement[asyncpg.Record]"
@@ -275,6 +289,24 @@ class PostgresLedger:
 
     async def holds(self, account: AccountId) -> list[HoldRow]:
         return await self._read(self._reader.holds(account))
+
+    async def hold_by_code(self, account: AccountId, card: CardId, code: str) -> HoldRow | None:
+        return await self._read(self._reader.hold_by_code(account, card, code))
+
+    async def due(self, now: UnixMs, limit: int) -> list[AccountId]:
+        return await self._read(self._reader.due(now, limit))
+
+    async def posting(self, account: AccountId, posting: PostingId) -> Posting | None:
+        return await self._read(self._reader.posting(account, posting))
+
+    async def movements(self, account: AccountId, since: UnixMs, until: UnixMs, limit: int = 1000) -> list[JournalRow]:
+        return await self._read(self._reader.movements(account, since, until, limit))
+
+    async def balance_before(self, account: AccountId, at: UnixMs) -> Minor:
+        return await self._read(self._reader.balance_before(account, at))
+
+    async def trial_balance(self, until: UnixMs) -> dict[str, Minor]:
+        return await self._read(self._reader.trial_balance(until))
 
     async def vault_by_hash(self, pan_hash: bytes) -> VaultEntry | None:
         return await self._read(self._reader.vault_by_hash(pan_hash))

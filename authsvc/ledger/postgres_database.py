@@ -15,7 +15,7 @@ from authsvc.errors import ConfigError
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"  # a string: at run time the class takes no parameter
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 CONNECT_SECONDS = 5.0
 ROWS_A_TRANSACTION = 1024
 """Most decisions of one transaction. A position is the transaction's number times this, plus the place in it; so it
@@ -42,7 +42,7 @@ SELECT current_setting('fsync') AS fsync, current_setting('synchronous_commit') 
        current_setting('server_encoding') AS encoding, current_setting('transaction_read_only') AS read_only"""
 # A setting of the session stays when an operator changes the server's: what was checked is what will hold.
 _PIN = "SELECT set_config('synchronous_commit', current_setting('synchronous_commit'), false)"
-_MAKE_VERSION = """
+MAKE_VERSION = """
 CREATE TABLE IF NOT EXISTS ledger_schema (
     only_row      boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     version       integer NOT NULL,
@@ -135,7 +135,7 @@ async def _forward(connection: Connection, partitions: int) -> None:
             f"ledger.url: was written by a newer authsvc (schema {found}, this one knows {SCHEMA_VERSION})"
         )
     if found == 0:
-        await connection.execute(_MAKE_VERSION)
+        await connection.execute(MAKE_VERSION)
         await connection.execute("INSERT INTO ledger_schema VALUES (true, 0, $1, 0)", partitions)
     kept = await connection.fetchval("SELECT partitions FROM ledger_schema")
     for number in range(found + 1, SCHEMA_VERSION + 1):

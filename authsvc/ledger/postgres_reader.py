@@ -8,6 +8,7 @@ from typing import Protocol
 import asyncpg
 import msgspec
 
+from authsvc.ledger.entries import CARDHOLDER
 from authsvc.ledger.holds import HoldRow
 from authsvc.ledger.journal import JournalRow, VaultEntry
 from authsvc.ledger.postgres_database import ROWS_A_TRANSACTION
@@ -22,7 +23,14 @@ from authsvc.model import (
     HoldEnd,
     HoldId,
     Key,
+    Minor,
     Original,
+    Posted,
+    Posting,
+    PostingId,
+    PostingReduced,
+    Presentment,
+    UnixMs,
     names,
 )
 
@@ -30,7 +38,9 @@ _decision = msgspec.json.Decoder(Decision).decode
 _account = msgspec.json.Decoder(Account).decode
 
 _ROW = "SELECT position, seq, hash, decision FROM journal"
-HOLD = "SELECT id, account, card, amount, created, expires, status, ended_at FROM holds"
+AUTHORIZATION, PRESENTMENT = "authorization", "presentment"
+"""Kinds of journal rows that can be the original of another."""
+HOLD = "SELECT id, account, card, amount, created, expires, status, ended_at, code FROM holds"
 _VAULT = "SELECT pan_hash, account, card, last4, sealed_pan FROM vault"
 # Positions grow with the number of the transaction, but commits come in any order. What is below the oldest transaction
 # that still runs is final: nothing can appear there any more, so a reader's cursor never steps over a late commit.
@@ -68,14 +78,12 @@ class PostgresReader:
         self, account: AccountId, card: CardId, original: Original, terminal: str, merchant: str
     ) -> tuple[Decision, HoldEnd | None] | None:
         column, value = ("stan", original.stan) if original.stan else ("rrn", original.rrn)
-        query = (
-            f"{_ROW} WHERE {column} = $1 AND {column} <> '' AND account = $2 AND kind = 'authorization'"
-            " ORDER BY seq DESC"
-        )
+        kind = PRESENTMENT if original.mti[:3] == "022" else AUTHORIZATION
+        query = f"{_ROW} WHERE {column} = $1 AND {column} <> '' AND account = $2 AND kind = $3 ORDER BY seq DESC"
         newest: Decision | None = None
-        for row in await self._rows(query, value, account):
+        for row in await self._rows(query, value, account, kind):
             request = row.decision.request
-            assert isinstance(request, Authorization)
+            assert isinstance(request, Authorization | Presentment)
             if request.card != card or not names(original, terminal, merchant, request.origin):
                 continue
             if isinstance(row.decision.outcome, Approved):
@@ -102,6 +110,39 @@ class PostgresReader:
         """Open and ended ones, oldest first."""
         rows = await self._source.fetch(f'{HOLD} WHERE account = $1 ORDER BY created, id COLLATE "C"', account)
         return [HoldRow(*row) for row in rows]
+
+    async def hold_by_code(self, account: AccountId, card: CardId, code: str) -> HoldRow | None:
+        query = f"{HOLD} WHERE code = $1 AND code <> '' AND account = $2 AND card = $3 ORDER BY created DESC LIMIT 1"
+        return next((HoldRow(*row) for row in await self._source.fetch(query, code, account, card)), None)
+
+    async def due(self, now: UnixMs, limit: int) -> list[AccountId]:
+        """Accounts with open holds whose time is over, those that wait longest first."""
+        query = "SELECT account FROM holds WHERE status = 'open' AND expires <= $1 ORDER BY expires LIMIT $2"
+        return list(dict.fromkeys(AccountId(account) for (account,) in await self._source.fetch(query, now, limit)))
+
+    async def posting(self, account: AccountId, posting: PostingId) -> Posting | None:
+        """As it is now: its newest entries say which decision changed it last."""
+        newest = "SELECT max(seq) FROM entries WHERE posting = $1 AND account = $2"
+        rows = await self._rows(f"{_ROW} WHERE account = $2 AND seq = ({newest})", posting, account)
+        moved = (one for row in rows for one in row.decision.changes if isinstance(one, Posted | PostingReduced))
+        return next((one.posting for one in moved if one.posting.id == posting), None)
+
+    async def movements(self, account: AccountId, since: UnixMs, until: UnixMs, limit: int) -> list[JournalRow]:
+        """Decisions of the account that moved money from `since` on and before `until`, in order."""
+        moved = "SELECT seq FROM entries WHERE account = $1 AND at >= $2 AND at < $3"
+        query = f"{_ROW} WHERE account = $1 AND seq IN ({moved}) ORDER BY seq LIMIT $4"
+        return await self._rows(query, account, since, until, limit)
+
+    async def balance_before(self, account: AccountId, at: UnixMs) -> Minor:
+        """The balance of the account from what moved before `at`, grosze."""
+        query = "SELECT coalesce(sum(amount), 0) FROM postings WHERE account = $1 AND ledger_account = $2 AND at < $3"
+        ((amount,),) = await self._source.fetch(query, account, CARDHOLDER, at)
+        return Minor(-int(amount))
+
+    async def trial_balance(self, until: UnixMs) -> dict[str, Minor]:
+        """Each ledger account and what it holds before `until`, grosze: debits above zero, credits below."""
+        query = 'SELECT ledger_account, sum(amount) FROM postings WHERE at < $1 GROUP BY 1 ORDER BY ledger_account COLLATE "C"'
+        return {str(name): Minor(int(amount)) for name, amount in await self._source.fetch(query, until)}
 
     async def vault_by_hash(self, pan_hash: bytes) -> VaultEntry | None:
         return await self._vault("pan_hash", pan_hash)

@@ -12,11 +12,12 @@ from typing import Any, TypeVar
 
 import asyncpg
 
+from authsvc.ledger.entries import EntryRow
 from authsvc.ledger.holds import HoldRow
 from authsvc.ledger.journal import Columns, HeadRecord, JournalRow, Record
 from authsvc.ledger.postgres_database import Connection, check_version, connect
 from authsvc.ledger.postgres_reader import HOLD, PostgresReader
-from authsvc.model import AccountId, HoldId, Key, UnixMs
+from authsvc.model import AccountId, HoldId, Key, PostingKind, UnixMs
 
 T = TypeVar("T")
 
@@ -27,6 +28,10 @@ SELECT min(account) FROM (SELECT min(account) AS account FROM head WHERE account
                           UNION ALL SELECT min(account) FROM holds WHERE account > $1) AS every"""
 _RECORDS = """
 SELECT seq, at, kind, key, rrn, stan, hash, decision FROM journal WHERE account = $1 AND seq > $2 ORDER BY seq LIMIT $3"""
+
+_ENTRIES = """
+SELECT account, seq, leg, at, posting, kind, card, debit, credit, amount FROM entries
+WHERE account = $1 AND (seq, leg) > ($2, $3) ORDER BY seq, leg LIMIT $4"""
 
 
 class PostgresRecords:
@@ -83,6 +88,14 @@ class PostgresRecords:
         """Open and ended ones, oldest first."""
         rows = self._fetch(f'{HOLD} WHERE account = $1 ORDER BY created, id COLLATE "C"', account)
         return (HoldRow(*row) for row in rows)
+
+    def entries(self, account: AccountId) -> Iterator[EntryRow]:
+        """All of an account, in order."""
+        after = (0, 0)
+        while rows := self._fetch(_ENTRIES, account, *after, PAGE):
+            for name, seq, leg, at, posting, kind, card, debit, credit, amount in rows:
+                yield EntryRow(name, seq, leg, at, posting, PostingKind(kind), card, debit, credit, amount)
+            after = (rows[-1]["seq"], rows[-1]["leg"])
 
     def _fetch(self, query: str, *values: str | int) -> Sequence[asyncpg.Record]:
         return self._run(self._connection.fetch(query, *values))

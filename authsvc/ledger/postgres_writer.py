@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from authsvc.errors import AuthsvcError, StaleAccountError
 from authsvc.ledger.append import Append
+from authsvc.ledger.entries import entries_of
 from authsvc.ledger.holds import hold_rows
 from authsvc.ledger.journal import PanTakenError, columns
 from authsvc.ledger.postgres_database import ROWS_A_TRANSACTION, Connection
@@ -50,29 +51,35 @@ WITH asked AS MATERIALIZED (
                 $15::bytea[]) WITH ORDINALITY AS t (account, seq, at, kind, key, rrn, stan, decision, hash, nth)
     WHERE (account IN (SELECT account FROM taken)) IS TRUE
 ), placed AS (
-    INSERT INTO holds (id, account, card, amount, created, expires, status, ended_at)
+    INSERT INTO holds (id, account, card, amount, created, expires, status, ended_at, code)
     SELECT * FROM unnest($16::text[], $17::text[], $18::text[], $19::bigint[], $20::bigint[], $21::bigint[], $22::text[],
-                         $23::bigint[]) AS t (id, account, card, amount, created, expires, status, ended_at)
+                         $23::bigint[], $24::text[]) AS t (id, account, card, amount, created, expires, status, ended_at, code)
     WHERE (account IN (SELECT account FROM taken)) IS TRUE
 ), changes AS MATERIALIZED (
-    SELECT * FROM unnest($24::text[], $25::text[], $26::bigint[], $27::text[], $28::bigint[])
+    SELECT * FROM unnest($25::text[], $26::text[], $27::bigint[], $28::text[], $29::bigint[])
         AS t (id, account, amount, status, ended_at)
     WHERE (account IN (SELECT account FROM taken)) IS TRUE
 ), changed AS (
     UPDATE holds SET amount = coalesce(new.amount, holds.amount), status = new.status, ended_at = new.ended_at
     FROM changes AS new
     WHERE holds.account = new.account AND holds.id = new.id AND holds.status = 'open' RETURNING 1
-), entries AS MATERIALIZED (
-    SELECT * FROM unnest($29::bytea[], $30::text[], $31::text[], $32::text[], $33::bytea[])
+), moved_money AS (
+    INSERT INTO entries (account, seq, leg, at, posting, kind, card, debit, credit, amount)
+    SELECT * FROM unnest($30::text[], $31::bigint[], $32::int[], $33::bigint[], $34::text[], $35::text[], $36::text[],
+                         $37::text[], $38::text[], $39::bigint[])
+        AS t (account, seq, leg, at, posting, kind, card, debit, credit, amount)
+    WHERE (account IN (SELECT account FROM taken)) IS TRUE
+), cards AS MATERIALIZED (
+    SELECT * FROM unnest($40::bytea[], $41::text[], $42::text[], $43::text[], $44::bytea[])
         WITH ORDINALITY AS t (pan_hash, account, card, last4, sealed_pan, nth)
     WHERE (account IN (SELECT account FROM taken)) IS TRUE
 ), known AS MATERIALIZED (
     INSERT INTO vault (pan_hash, account, card, last4, sealed_pan)
-    SELECT pan_hash, account, card, last4, sealed_pan FROM entries
+    SELECT pan_hash, account, card, last4, sealed_pan FROM cards
     ON CONFLICT (pan_hash) DO UPDATE SET sealed_pan = excluded.sealed_pan
     WHERE vault.account = excluded.account AND vault.card = excluded.card RETURNING pan_hash
 ), strangers AS MATERIALIZED (
-    SELECT nth FROM entries WHERE (pan_hash IN (SELECT pan_hash FROM known)) IS NOT TRUE
+    SELECT nth FROM cards WHERE (pan_hash IN (SELECT pan_hash FROM known)) IS NOT TRUE
 )
 SELECT CASE
     WHEN (SELECT count(*) FROM changed) <> (SELECT count(*) FROM changes)
@@ -180,7 +187,7 @@ def without(batch: Batch, refused: Sequence[Append]) -> Outcomes:
 
 
 def _arguments(batch: Batch) -> list[list[object]]:
-    """The columns of all rows: heads, journal, holds placed, holds changed, vault."""
+    """The columns of all rows: heads, journal, holds placed, holds changed, entries, vault."""
     appends = batch.appends
     ends = [(batch.chains[account][0], batch.chains[account][-1]) for account in sorted(batch.chains)]
     heads: list[Row] = [
@@ -188,15 +195,35 @@ def _arguments(batch: Batch) -> list[list[object]]:
     ]
     holds = hold_rows(append.decision for append in appends)
     placed: list[Row] = [
-        (hold.id, hold.account, hold.card, hold.amount, hold.created, hold.expires, hold.status, hold.ended_at)
+        (
+            hold.id, hold.account, hold.card, hold.amount, hold.created, hold.expires, hold.status, hold.ended_at,
+            hold.code,
+        )
         for hold in holds.placed.values()
-    ]
+    ]  # fmt: skip
     changed: list[Row] = [
         (hold.id, hold.account, hold.amount, hold.status, hold.ended_at) for hold in holds.changed.values()
     ]
-    entries = [append.vault for append in appends if append.vault is not None]
-    vault: list[Row] = [(entry.pan_hash, entry.account, entry.card, entry.last4, entry.sealed_pan) for entry in entries]
-    tables = ((heads, 6), ([_journal_row(append) for append in appends], 9), (placed, 8), (changed, 5), (vault, 5))
+    moved: list[Row] = [
+        (
+            one.account,
+            one.seq,
+            one.leg,
+            one.at,
+            one.posting,
+            one.kind.value,
+            one.card,
+            one.debit,
+            one.credit,
+            one.amount,
+        )
+        for append in appends
+        for one in entries_of(append.decision)
+    ]
+    cards = [append.vault for append in appends if append.vault is not None]
+    vault: list[Row] = [(entry.pan_hash, entry.account, entry.card, entry.last4, entry.sealed_pan) for entry in cards]
+    journal = [_journal_row(append) for append in appends]
+    tables = ((heads, 6), (journal, 9), (placed, 9), (changed, 5), (moved, 10), (vault, 5))
     return [column for rows, width in tables for column in _columns(rows, width)]
 
 

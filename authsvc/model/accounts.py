@@ -22,6 +22,7 @@ from authsvc.model.names import (
     Day,
     HoldId,
     Minor,
+    PostingId,
     UnixMs,
     VirtualId,
 )
@@ -182,9 +183,18 @@ class ScaUse(StrEnum):
     LOW_VALUE = "low_value"
 
 
+class Increment(Struct, frozen=True, omit_defaults=True):
+    """What an incremental authorization added to a hold, grosze, and the day it counted into."""
+
+    origin: Origin
+    amount: Minor
+    day: Day
+
+
 class Hold(Struct, frozen=True, omit_defaults=True):
     """Money set aside by an approval, grosze. `day`, `bucket`, `sca_use`, `scas`: what it counted into and when, so
-    that a reversal gives back the right counters; `first_amount`: before partial reversals."""
+    that a reversal gives back the right counters; `first_amount`: before partial reversals; `amount` is with the
+    increments; `cash`: the part of it that was paid out as cashback; `link`: DE48.63."""
 
     id: HoldId
     card: CardId
@@ -200,6 +210,63 @@ class Hold(Struct, frozen=True, omit_defaults=True):
     scas: int = 0
     foreign: Foreign | None = None  # how the amount came to PLN, None where it was
     exemption: str = ""  # what freed it from SCA, a name of the product's `exemptions`
+    cash: Minor = Minor(0)
+    link: str = ""
+    increments: tuple[Increment, ...] = ()
+
+
+class PostingKind(StrEnum):
+    """What money moved for. The chart of accounts has a movement for each."""
+
+    PURCHASE = "purchase"
+    CASH = "cash"
+    CASHBACK = "cashback"
+    QUASI_CASH = "quasi_cash"
+    REFUND = "refund"
+    DEPOSIT = "deposit"
+    LOAD = "load"
+    TRANSFER = "transfer"
+    FEE = "fee"
+    COMMISSION = "commission"
+    INTEREST = "interest"
+    OVERDUE_INTEREST = "overdue_interest"
+    REMINDER_COST = "reminder_cost"
+    COURT_COST = "court_cost"
+    WRITE_OFF = "write_off"
+
+
+CREDITED = frozenset({PostingKind.REFUND, PostingKind.DEPOSIT, PostingKind.LOAD, PostingKind.WRITE_OFF})
+"""Kinds that give the holder money: their amounts are negative."""
+
+
+class Leg(Struct, frozen=True, gc=False, array_like=True):
+    """One entry of the general ledger: `amount` grosze, above zero, come to `debit` and leave `credit`."""
+
+    debit: str
+    credit: str
+    amount: Minor
+
+
+class Posting(Struct, frozen=True, omit_defaults=True):
+    """Money taken from the account for good (or given to it: a negative `amount`), grosze; `amount`: what is left of it after
+    reversals. `day`, `bucket`, `cash`, `sca_use`, `scas`: what it counted into itself, NONE where its authorization had
+    counted; `hold`: the hold that it came from; `origin`: the message."""
+
+    id: PostingId
+    card: CardId
+    kind: PostingKind
+    amount: Minor
+    at: UnixMs
+    origin: Origin
+    authorization_code: str = ""
+    day: Day = Day("")
+    bucket: Bucket = Bucket.NONE
+    cash: Minor = Minor(0)
+    sca_use: ScaUse = ScaUse.NONE
+    scas: int = 0
+    hold: HoldId = HoldId("")
+    foreign: Foreign | None = None
+    reference: str = ""  # of a transfer: where it went
 
 
 class HoldEnd(StrEnum):
@@ -224,7 +291,9 @@ class EarlyReversal(Struct, frozen=True, omit_defaults=True):
 class Account(Struct, frozen=True, omit_defaults=True):
     """One state document. `seq`: number of the last decision in it, 0 before the first; `at`: time of that decision;
     `balance`: own money of the holder, negative is debt; `recent_keys` with `recent_at`: keys of the messages of the
-    last 24 hours, oldest first; `recent_since`: the list is complete from this time on (the journal knows the rest)."""
+    last 24 hours, oldest first; `recent_since`: the list is complete from this time on (the journal knows the rest);
+    `posted`: the newest postings, those that a reversal may still name; `owed`: the debt of a credit product by what it is
+    for; it adds up to the negative balance, as the debts of the cards do."""
 
     id: AccountId
     product: str = ""
@@ -236,6 +305,8 @@ class Account(Struct, frozen=True, omit_defaults=True):
     credit_limit: Minor = Minor(0)
     cards: dict[CardId, Card] = {}
     holds: tuple[Hold, ...] = ()
+    posted: tuple[Posting, ...] = ()
+    owed: dict[PostingKind, Minor] = {}
     early_reversals: tuple[EarlyReversal, ...] = ()
     recent_keys: tuple[int, ...] = ()
     recent_at: tuple[int, ...] = ()

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from authsvc.model.messages import (
     Authorization,
+    Presentment,
     Reversal,
 )
 from authsvc.model.names import (
@@ -73,6 +74,39 @@ class Load(Struct, frozen=True, tag="load", omit_defaults=True):
 
     account: AccountId
     amount: Minor
+    reference: str
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class Charge(Struct, frozen=True, tag="charge", omit_defaults=True):
+    """A fee, interest or cost of the bank's, or (`kind` write_off) a debt that it gives up. `amount` in grosze, above zero;
+    `kind`: a `PostingKind`; `card`: on whose account of many it is, "" the account's as a whole."""
+
+    account: AccountId
+    kind: str
+    amount: Minor
+    reference: str
+    card: CardId = CardId("")
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class ExpireHolds(Struct, frozen=True, tag="expire_holds", omit_defaults=True):
+    """Holds whose time is over end now, though nothing else happens on the account."""
+
+    account: AccountId
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class Transfer(Struct, frozen=True, tag="transfer", omit_defaults=True):
+    """Money out of the card account. `amount` in grosze, above zero; `iban`: Polish, without spaces."""
+
+    account: AccountId
+    card: CardId
+    amount: Minor
+    iban: str
     reference: str
     idempotency: str = ""
     fingerprint: str = ""
@@ -240,6 +274,27 @@ class ReplaceCard(Struct, frozen=True, tag="replace_card", omit_defaults=True):
     fingerprint: str = ""
 
 
+class DuplicateCause(StrEnum):
+    """Why a duplicate is asked for, as the holder tells it. Only damage gets one (P §7.6)."""
+
+    DAMAGED = "damaged"
+    LOST = "lost"
+    STOLEN = "stolen"
+
+
+class DuplicateCard(Struct, frozen=True, tag="duplicate_card", omit_defaults=True):
+    """Another plastic with the same number for one that is damaged. `expiry`: YYMM, "" keeps the card's; `pvv`: of a new
+    PIN, "" keeps the old one."""
+
+    account: AccountId
+    card: CardId
+    cause: DuplicateCause
+    expiry: str = ""
+    pvv: str = ""
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
 class CreateVirtual(Struct, frozen=True, tag="create_virtual", omit_defaults=True):
     """A device number, `virtual`, that stands for the card in a wallet. `expiry`: YYMM, "" is the card's own."""
 
@@ -264,9 +319,10 @@ class SetVirtual(Struct, frozen=True, tag="set_virtual", omit_defaults=True):
     fingerprint: str = ""
 
 
-Message = Authorization | Reversal
+Message = Authorization | Reversal | Presentment
 CardCommand = (
     IssueCard
+    | Transfer
     | ActivateCard
     | BlockCard
     | UnblockCard
@@ -280,16 +336,19 @@ CardCommand = (
     | SetTrusted
     | RenewCard
     | ReplaceCard
+    | DuplicateCard
     | CreateVirtual
     | SetVirtual
 )
-Command = OpenAccount | Load | SetAccountStatus | CardCommand
+Command = OpenAccount | Load | Charge | ExpireHolds | SetAccountStatus | CardCommand
 Request = Message | Command
 
 
 def request_key(request: Request) -> Key | None:
     """The key that makes a second one a repeat; None for a command without an idempotency key (never a repeat)."""
-    if isinstance(request, Authorization | Reversal):
+    if isinstance(request, Presentment) and not request.origin.stan:  # by no message: from a file, or by the API
+        return key_of("presentment", request.account, request.idempotency) if request.idempotency else None
+    if isinstance(request, Message):
         origin = request.origin
         names = (origin.sent, origin.stan, origin.acquirer, origin.terminal, origin.merchant)
         return key_of(origin.mti[:3], request.virtual or request.card, *names)  # DE2 is part of what makes a repeat

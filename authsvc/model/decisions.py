@@ -12,6 +12,10 @@ from authsvc.model.accounts import (
     EarlyReversal,
     Hold,
     HoldEnd,
+    Increment,
+    Leg,
+    Posting,
+    PostingKind,
 )
 from authsvc.model.commands import (
     AccountStatus,
@@ -23,6 +27,7 @@ from authsvc.model.names import (
     HoldId,
     Key,
     Minor,
+    PostingId,
     Reason,
     UnixMs,
 )
@@ -32,12 +37,6 @@ class AccountOpened(Struct, frozen=True, tag="account_opened", omit_defaults=Tru
     product: str
     credit_limit: Minor = Minor(0)
     holder: str = ""
-
-
-class BalanceSet(Struct, frozen=True, tag="balance_set"):
-    """The balance after, grosze."""
-
-    balance: Minor
 
 
 class CardSet(Struct, frozen=True, tag="card_set"):
@@ -73,17 +72,59 @@ class HoldPlaced(Struct, frozen=True, tag="hold_placed"):
     hold: Hold
 
 
-class HoldReduced(Struct, frozen=True, tag="hold_reduced"):
-    """`amount`: what the hold is now, grosze."""
+class HoldReduced(Struct, frozen=True, tag="hold_reduced", omit_defaults=True):
+    """`amount`: what the hold is now, grosze; `cash`, `increments`: what of it they are now."""
 
     hold: HoldId
     amount: Minor
+    cash: Minor = Minor(0)
+    increments: tuple[Increment, ...] = ()
+
+
+class HoldIncreased(Struct, frozen=True, tag="hold_increased"):
+    """`amount`: what the hold is now, grosze, with this increment in it."""
+
+    hold: HoldId
+    amount: Minor
+    increment: Increment
 
 
 class HoldEnded(Struct, frozen=True, tag="hold_ended"):
     hold: HoldId
     how: HoldEnd
     at: UnixMs
+
+
+class Posted(Struct, frozen=True, tag="posted", omit_defaults=True):
+    """Money has moved. `balance`: of the account after it; `debts`: of its cards after it, those that changed; `owed`: see
+    `Account`, whole; `legs`: its entries in the general ledger; `forget`: how many of the oldest postings leave the
+    account's document."""
+
+    posting: Posting
+    balance: Minor
+    legs: tuple[Leg, ...]
+    debts: dict[CardId, Minor] = {}
+    owed: dict[PostingKind, Minor] = {}
+    forget: int = 0
+
+
+class PostingReduced(Struct, frozen=True, tag="posting_reduced", omit_defaults=True):
+    """A posting was reversed, whole or in part. `posting`: what it is now; `returned`: grosze given back by it; the others as
+    in `Posted`."""
+
+    posting: Posting
+    returned: Minor
+    balance: Minor
+    legs: tuple[Leg, ...]
+    debts: dict[CardId, Minor] = {}
+    owed: dict[PostingKind, Minor] = {}
+
+
+class PinChanged(Struct, frozen=True, tag="pin_changed"):
+    """The holder has changed the PIN at an ATM. `pvv`: of the new one."""
+
+    card: CardId
+    pvv: str
 
 
 class Noticed(Struct, frozen=True, tag="noticed"):
@@ -116,7 +157,6 @@ class KeyRemembered(Struct, frozen=True, tag="key_remembered", omit_defaults=Tru
 
 Change = (
     AccountOpened
-    | BalanceSet
     | CardSet
     | CountersSet
     | AccountStatusSet
@@ -124,7 +164,11 @@ Change = (
     | CardCaptured
     | HoldPlaced
     | HoldReduced
+    | HoldIncreased
     | HoldEnded
+    | Posted
+    | PostingReduced
+    | PinChanged
     | Noticed
     | ReversalRemembered
     | ReversalsForgotten
@@ -148,11 +192,13 @@ class Step(Struct, frozen=True, array_like=True):
 
 
 class Approved(Struct, frozen=True, tag="approved", omit_defaults=True):
-    """`amount`: grosze approved; `hold`: the hold placed, "" when none was needed; `exemption`: what freed it from SCA."""
+    """`amount`: grosze approved; `hold`: the hold placed, "" when none was needed; `exemption`: what freed it from SCA;
+    `posting`: what was posted at once."""
 
     amount: Minor = Minor(0)
     hold: HoldId = HoldId("")
     exemption: str = ""
+    posting: PostingId = PostingId("")
 
 
 class Refused(Struct, frozen=True, tag="refused"):
@@ -173,6 +219,7 @@ class Answer(Struct, frozen=True, gc=False, omit_defaults=True):
     authorization_code: str = ""
     available: Minor | None = None
     chip: str = ""  # DE55: the issuer's answer to the chip, hexadecimal
+    amount: Minor | None = None  # DE4, when less was approved than was asked for
 
 
 class Decision(Struct, frozen=True, omit_defaults=True):
@@ -200,12 +247,15 @@ class Past(Struct, frozen=True):
     """What the account document no longer holds, gathered from the journal before deciding.
 
     `earlier`: the decision on the same key; `original`: the decision on the message that a reversal names;
-    `original_end`: how the hold of that original ended, None when it had none or it is still open.
+    `original_end`: how the hold of that original ended, None when it had none or it is still open; `original_hold`: that
+    hold; `posting`: what that original posted, as it is now.
     """
 
     earlier: Decision | None = None
     original: Decision | None = None
     original_end: HoldEnd | None = None
+    original_hold: HoldId = HoldId("")
+    posting: Posting | None = None
 
 
 NOTHING_MORE = Past()

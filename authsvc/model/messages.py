@@ -1,4 +1,4 @@
-"""What comes in from the wire: an authorization or a reversal, without the PAN and without secrets."""
+"""What comes in from the wire: an authorization, a presentment or a reversal, without the PAN and without secrets."""
 
 from __future__ import annotations
 
@@ -77,8 +77,36 @@ class Kind(StrEnum):
     INCREMENTAL = "incremental"
 
 
+class Original(Struct, frozen=True, gc=False, omit_defaults=True):
+    """How a message names its original: DE90 (`mti`, `stan`, `sent`, `acquirer`), or by `rrn` when there is no DE90."""
+
+    mti: str = ""
+    stan: str = ""
+    sent: str = ""
+    acquirer: str = ""
+    rrn: str = ""
+
+
+def names(original: Original, terminal: str, merchant: str, origin: Origin) -> bool:
+    """Does `original`, sent from `terminal` by `merchant`, name the message of `origin`?
+
+    By DE90: class, STAN and time must be equal; acquirer, terminal and merchant where both sides give one. Without DE90
+    by RRN, with the same three.
+    """
+    if original.stan:
+        named = (original.mti[:3], original.stan, original.sent) == (origin.mti[:3], origin.stan, origin.sent)
+    else:
+        named = bool(original.rrn) and original.rrn == origin.rrn
+    return (
+        named
+        and original.acquirer in ("", origin.acquirer or original.acquirer)
+        and terminal in ("", origin.terminal or terminal)
+        and merchant in ("", origin.merchant or merchant)
+    )
+
+
 class Authorization(Struct, frozen=True, tag="authorization", omit_defaults=True):
-    """An 0100 (or 0101): may this card do this? `card` is "" when nobody knows the PAN.
+    """An 0100 or 0200: may this card do this? An 0120: it was done. `card` is "" when nobody knows the PAN.
 
     `amount`: DE4 in minor units of `currency` (DE49, ISO 4217 numeric); `entry`: DE22; `condition`: DE25; `mcc`: DE18;
     `country`: DE19, ISO 3166 numeric; `expiry`: YYMM as presented, "" when absent; `unsupported`: a feature the message
@@ -114,34 +142,23 @@ class Authorization(Struct, frozen=True, tag="authorization", omit_defaults=True
     proof: int = 0  # its number, see `ThreeDsProof`
     stripe: str = ""  # the CVV on the stripe: "" none there, "M", "N"
     unsupported: str = ""
+    cash: Minor = Minor(0)  # DE54, amount type 40: the part of `amount` that is paid out in cash
+    takes_part: bool = False  # DE48.61: the terminal takes the approval of a part
+    link: str = ""  # DE48.63: ties an incremental authorization to the one it adds to
+    adds_to: Original | None = None  # DE90: the one it adds to
+    code: str = ""  # DE38 of an advice: the authorization code given elsewhere
+    response: str = ""  # DE39 of an advice: what was answered elsewhere
+    new_pvv: str = ""  # of the PIN in DE125, PIN verification value
 
+    @property
+    def is_financial(self) -> bool:
+        """0200: it posts at once, there is no presentment to come."""
+        return self.origin.mti[1] == "2"
 
-class Original(Struct, frozen=True, gc=False, omit_defaults=True):
-    """How a reversal names its original: DE90 (`mti`, `stan`, `sent`, `acquirer`), or by `rrn` when there is no DE90."""
-
-    mti: str = ""
-    stan: str = ""
-    sent: str = ""
-    acquirer: str = ""
-    rrn: str = ""
-
-
-def names(original: Original, terminal: str, merchant: str, origin: Origin) -> bool:
-    """Does `original`, sent from `terminal` by `merchant`, name the message of `origin`?
-
-    By DE90: class, STAN and time must be equal; acquirer, terminal and merchant where both sides give one. Without DE90
-    by RRN, with the same three.
-    """
-    if original.stan:
-        named = (original.mti[:3], original.stan, original.sent) == (origin.mti[:3], origin.stan, origin.sent)
-    else:
-        named = bool(original.rrn) and original.rrn == origin.rrn
-    return (
-        named
-        and original.acquirer in ("", origin.acquirer or original.acquirer)
-        and terminal in ("", origin.terminal or terminal)
-        and merchant in ("", origin.merchant or merchant)
-    )
+    @property
+    def is_advice(self) -> bool:
+        """0120/0121: it happened already; recorded, never refused."""
+        return self.origin.mti[2] == "2"
 
 
 class Reversal(Struct, frozen=True, tag="reversal", omit_defaults=True):
@@ -161,3 +178,31 @@ class Reversal(Struct, frozen=True, tag="reversal", omit_defaults=True):
     def is_advice(self) -> bool:
         """0420/0421: it happened already; answered 00 whatever we find."""
         return self.origin.mti[2] == "2"
+
+
+class Presentment(Struct, frozen=True, tag="presentment", omit_defaults=True):
+    """An 0220, or a line of a clearing file: the claim that turns a hold into a posting.
+
+    `original`: the authorization, by DE90, or by RRN; `code`: its authorization code (DE38); `final`: no other presentment of
+    it will come; `kind`, `amount` … `condition`: as in `Authorization`; `idempotency`: of one that came by no message.
+    """
+
+    account: AccountId
+    card: CardId
+    origin: Origin
+    fingerprint: str
+    kind: Kind
+    amount: Minor
+    currency: str
+    original: Original = Original()
+    code: str = ""
+    final: bool = True
+    entry: Entry = Entry.CHIP
+    condition: str = "00"
+    mcc: str = ""
+    country: str = ""
+    billing: Minor = Minor(0)
+    billing_currency: str = ""
+    cash: Minor = Minor(0)
+    virtual: VirtualId = VirtualId("")
+    idempotency: str = ""

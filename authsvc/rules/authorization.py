@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from authsvc.model import Answer, Authorization, Counters, CountersSet, Outcome, Reason, Refused
 from authsvc.rules import (
+    advice,
     approve,
     card,
     channel,
@@ -13,7 +14,9 @@ from authsvc.rules import (
     contactless,
     currency,
     funds,
+    incremental,
     limits,
+    offered,
     pin,
     remote,
     renewal,
@@ -45,6 +48,8 @@ RULES: tuple[Rule, ...] = (
     virtual.device,
     chip.offline_pin,
     channel.supported,
+    offered.check,
+    incremental.find,
     currency.convert,
     channel.switched_on,
     channel.merchant,
@@ -59,6 +64,11 @@ RULES: tuple[Rule, ...] = (
 def decide(case: Case) -> tuple[Outcome, Answer]:
     """The first rule that refuses decides; counters changed on the way (PIN tries, SCA) are kept either way."""
     before = case.card.counters
+    assert isinstance(case.request, Authorization)
+    if case.request.is_advice:
+        outcome = advice.decide(case)
+        _keep_counters(case, before)
+        return outcome
     for rule in RULES:
         if (refused := rule(case)) is not None:
             _keep_counters(case, before)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from authsvc.model import (
     Account,
-    Authorization,
     Bucket,
     Card,
     CardId,
@@ -17,13 +16,14 @@ from authsvc.model import (
     Counters,
     Day,
     Foreign,
+    Hold,
     HoldEnd,
     HoldEnded,
     Limits,
+    Message,
     Minor,
     Reason,
     Refused,
-    Reversal,
     ScaUse,
     Step,
     UnixMs,
@@ -40,15 +40,17 @@ NO_CARD = Card(id=CardId(""), last4="", expiry="", pvv="", status=CardStatus.INA
 
 class Case:
     """`counters` and `changes` grow while rules run; `bucket`: which day limits it counts into; `sca_use`: which counter
-    of payments without SCA; `has_sca`: whether the cardholder was strongly authenticated in this very message."""
+    of payments without SCA; `has_sca`: whether the cardholder was strongly authenticated in this very message; `cash`: part
+    of the amount paid out as cashback; `adds_to`: the hold that an incremental authorization adds to; `asked`: the amount
+    asked for, when less is approved."""
 
     __slots__ = (
-        "account", "bucket", "by_three_ds", "card", "changes", "counters", "day", "exemption",
+        "account", "adds_to", "asked", "bucket", "by_three_ds", "card", "cash", "changes", "counters", "day", "exemption",
         "foreign", "has_sca", "now", "product", "request", "sca_use",
         "trace", "used",
     )  # fmt: skip
 
-    def __init__(self, request: Authorization | Reversal, account: Account, product: Product, now: UnixMs) -> None:
+    def __init__(self, request: Message, account: Account, product: Product, now: UnixMs) -> None:
         self.request = request
         self.account = account
         self.product = product
@@ -61,6 +63,9 @@ class Case:
         self.sca_use = ScaUse.NONE
         self.has_sca = False
         self.by_three_ds = False  # the SCA was a 3-D Secure proof that came with it
+        self.cash = Minor(0)
+        self.adds_to: Hold | None = None
+        self.asked: Minor | None = None
         self.exemption = ""  # what freed it from SCA
         self.foreign: Foreign | None = None  # how the amount came to PLN, None where it was
         self.trace: list[Step] = []

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from authsvc.model import POLAND, Authorization, Bucket, Entry, Kind, Reason, Refused
+from authsvc.model import POLAND, Authorization, Bucket, Kind, Presentment, Reason, Refused
 from authsvc.products import ForbiddenMerchant, Product
 from authsvc.rules.case import Case
+from authsvc.rules.places import CONTACTLESS, is_internet, is_remote
 
-CONTACTLESS = frozenset({Entry.CONTACTLESS_CHIP, Entry.CONTACTLESS_STRIPE})
-REMOTE = frozenset({Entry.MANUAL, Entry.CREDENTIAL_ON_FILE, Entry.ECOMMERCE})
-MAIL_OR_TELEPHONE = "08"
-ECOMMERCE = "59"
-DECIDED = frozenset(
-    {Kind.PURCHASE, Kind.CASH, Kind.QUASI_CASH, Kind.PRE_AUTHORIZATION, Kind.VERIFICATION, Kind.BALANCE_INQUIRY}
+HOLDING = frozenset(
+    {Kind.PURCHASE, Kind.CASH, Kind.CASHBACK, Kind.QUASI_CASH, Kind.PRE_AUTHORIZATION, Kind.INCREMENTAL}
 )
-HOLDING = frozenset({Kind.PURCHASE, Kind.CASH, Kind.QUASI_CASH, Kind.PRE_AUTHORIZATION})
-"""Kinds that move money, so that limits, SCA and funds apply."""
+"""Kinds that take money, so that limits, SCA and funds apply."""
 
 
-def is_remote(request: Authorization) -> bool:
-    """Without the card in the terminal: internet, mail, telephone, credential on file."""
-    return request.entry in REMOTE or request.condition in (MAIL_OR_TELEPHONE, ECOMMERCE)
-
-
-def is_internet(request: Authorization) -> bool:
-    """Remote, but not by mail or telephone: MOTO is cashless, not internet."""
-    return request.entry in (Entry.ECOMMERCE, Entry.CREDENTIAL_ON_FILE) or request.condition == ECOMMERCE
-
-
-def bucket_of(request: Authorization, product: Product) -> Bucket:
+def bucket_of(request: Authorization | Presentment, product: Product) -> Bucket:
     """Which day limits a message counts into. Quasi-cash counts as cash (rulebook section 5)."""
     if request.kind not in HOLDING or request.amount == 0:
         return Bucket.NONE
@@ -42,9 +28,7 @@ def supported(case: Case) -> Refused | None:
     """What this engine does not decide is refused with its reason, never ignored."""
     request = case.request
     assert isinstance(request, Authorization)
-    if request.kind is Kind.CASHBACK and not case.product.cashback.offered:
-        return case.refused("cashback", Reason.CASHBACK_NOT_ALLOWED, {"offered": False})
-    if request.unsupported or request.kind not in DECIDED:
+    if request.unsupported or request.kind is Kind.TRANSFER:  # a transfer needs its account number: the control API
         feature = request.unsupported or request.kind.value
         return case.refused("supported", Reason.UNSUPPORTED_TRANSACTION, {"feature": feature})
     case.bucket = bucket_of(request, case.product)
@@ -60,7 +44,8 @@ def switched_on(case: Case) -> Refused | None:
     if case.bucket is Bucket.CASH:
         return _on(case, "cash_channel", limits.cash)
     if case.bucket is Bucket.CASHLESS:
-        return _on(case, "cashless_channel", limits.cashless)
+        refused = _on(case, "cashless_channel", limits.cashless)
+        return refused or (_on(case, "cash_channel", limits.cash) if case.cash else None)
     if case.bucket is Bucket.INTERNET:
         return _on(case, "cashless_channel", limits.cashless) or _on(case, "internet_channel", limits.internet)
     return None

@@ -13,16 +13,18 @@ from authsvc.model import (
     AccountStatusSet,
     ActivateCard,
     Approved,
-    BalanceSet,
     BlockCard,
     Card,
     CardCommand,
     CardSet,
     CardStatus,
     Change,
+    Charge,
     Command,
     CreateVirtual,
     Day,
+    DuplicateCard,
+    ExpireHolds,
     IssueCard,
     Limits,
     Load,
@@ -42,6 +44,7 @@ from authsvc.model import (
     SetTrusted,
     SetVirtual,
     Step,
+    Transfer,
     UnblockCard,
     UnblockPin,
     UnixMs,
@@ -49,7 +52,7 @@ from authsvc.model import (
     Verdict,
 )
 from authsvc.products import Product
-from authsvc.rules import blocks, currency, renewal, three_ds, virtual
+from authsvc.rules import blocks, charge, currency, renewal, three_ds, transfer, virtual
 from authsvc.rules.blocks import effective_status
 from authsvc.rules.card import ACCOUNT_REASONS
 from authsvc.rules.done import FINAL, Done, Inputs
@@ -57,7 +60,9 @@ from authsvc.rules.pending import as_of, free_for, highest_individual, set_limit
 
 __all__ = ["FINAL", "MAX_CARDS", "Done", "Inputs", "decide"]
 
-NEEDS_AN_AGREEMENT = (IssueCard, ActivateCard, UnblockCard, RenewCard, ReplaceCard, CreateVirtual)
+NEEDS_AN_AGREEMENT = (
+    IssueCard, ActivateCard, UnblockCard, RenewCard, ReplaceCard, DuplicateCard, CreateVirtual, Transfer,
+)  # fmt: skip
 """What gives or gives back the right to use a card: not without an agreement, nor after the holder (S §20, W §15)."""
 NEXT_STATUS: dict[AccountStatus, frozenset[AccountStatus]] = {
     AccountStatus.OPEN: frozenset({AccountStatus.CLOSED, AccountStatus.HOLDER_DECEASED, AccountStatus.CAPACITY_LOST}),
@@ -83,9 +88,11 @@ def _done(command: Command, account: Account, product: Product, now: UnixMs) -> 
     if isinstance(command, OpenAccount):
         return _open(command, account, product)
     if isinstance(command, Load):
-        balance = Minor(account.balance + command.amount)
-        inputs: Inputs = {"amount": command.amount, "reference": command.reference, "balance": balance}
-        return Done("load", inputs, BalanceSet(balance))
+        return charge.load(command, account, product, now)
+    if isinstance(command, Charge):
+        return charge.charge(command, account, product, now)
+    if isinstance(command, ExpireHolds):  # `decide` ends what is due before any command
+        return Done("hold", {"open": sum(hold.expires > now for hold in account.holds)})
     if isinstance(command, SetAccountStatus):
         return _set_status(command, account)
     if isinstance(command, NEEDS_AN_AGREEMENT) and account.status is not AccountStatus.OPEN:
@@ -98,7 +105,9 @@ def _done(command: Command, account: Account, product: Product, now: UnixMs) -> 
     return _on_card(command, as_of(card, now), account, product, now)
 
 
-def _on_card(command: CardCommand, card: Card, account: Account, product: Product, now: UnixMs) -> Done:
+def _on_card(  # noqa: C901 - one case a command, and nothing else
+    command: CardCommand, card: Card, account: Account, product: Product, now: UnixMs
+) -> Done:
     status = effective_status(card, product, now)
     match command:
         case BlockCard():
@@ -111,6 +120,8 @@ def _on_card(command: CardCommand, card: Card, account: Account, product: Produc
             return _unblock_pin(card, status)
         case SetLimits():
             return set_limits(command, card, status, account, product, now)
+        case Transfer():
+            return transfer.out(command, card, status, account, product, now)
         case SetContactless():
             changed = replace(card, contactless_enabled=command.enabled)
             return _unless_final("contactless", status, {"enabled": command.enabled}, changed)
@@ -120,7 +131,7 @@ def _on_card(command: CardCommand, card: Card, account: Account, product: Produc
             return _unless_final("pin_set", status, {}, replace(card, pvv=command.pvv))
         case RecordThreeDs() | UnlockThreeDs() | SetTrusted():
             return three_ds.command(command, card, status, account.seq + 1, product, now)
-        case RenewCard() | ReplaceCard() | CreateVirtual() | SetVirtual():
+        case RenewCard() | ReplaceCard() | DuplicateCard() | CreateVirtual() | SetVirtual():
             return _plastic_or_device(command, card, status, account, product, now)
         case IssueCard():  # pragma: no cover - decided before the card is looked up
             raise AssertionError("an issue command has no card yet")
@@ -129,7 +140,7 @@ def _on_card(command: CardCommand, card: Card, account: Account, product: Produc
 
 
 def _plastic_or_device(
-    command: RenewCard | ReplaceCard | CreateVirtual | SetVirtual,
+    command: RenewCard | ReplaceCard | DuplicateCard | CreateVirtual | SetVirtual,
     card: Card, status: CardStatus, account: Account, product: Product, now: UnixMs,
 ) -> Done:  # fmt: skip
     match command:
@@ -137,6 +148,8 @@ def _plastic_or_device(
             return renewal.renew(command, card, status, product)
         case ReplaceCard():
             return _replace(command, card, status, account, product, now)
+        case DuplicateCard():
+            return renewal.duplicate(command, card, status, product, now)
         case CreateVirtual():
             return virtual.create(command, card, status, now)
         case SetVirtual():

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from authsvc.model import POLAND, Authorization, Bucket, Entry, Pin, Reason, Refused, ScaUse
 from authsvc.rules.case import Case
-from authsvc.rules.channel import CONTACTLESS
 from authsvc.rules.chip import has_offline_pin
+from authsvc.rules.currency import CREDITS
+from authsvc.rules.places import ATM, CONTACTLESS
 from authsvc.rules.virtual import by_device
-
-ATM = "6011"
 
 
 def check(case: Case) -> Refused | None:
     """Refuse a contactless payment that needs a contact one first, or a PIN; and an ATM withdrawal without PIN."""
     request = case.request
     assert isinstance(request, Authorization)
+    if case.adds_to is not None:  # what it adds to has passed here
+        case.not_applicable("contactless_amount")
+        return None
     is_contactless = request.entry in CONTACTLESS
     if is_contactless and by_device(request):  # the first contact use and the limit without PIN are the plastic's
         case.passed("contactless_first", {"device": True})
@@ -22,7 +24,7 @@ def check(case: Case) -> Refused | None:
         return case.refused("contactless_first", Reason.CONTACT_FIRST, {"unlocked": False})
     if request.mcc == ATM or (case.bucket is Bucket.CASH and is_contactless):
         return _pin_at_atm(case, request)
-    if not is_contactless:
+    if not is_contactless or request.kind in CREDITS:  # what gives money back needs no proof of who takes it
         case.not_applicable("contactless_amount")
         return None
     if request.pin is Pin.RIGHT:
@@ -31,11 +33,16 @@ def check(case: Case) -> Refused | None:
     if by_device(request):  # P zał.2: the limit without PIN does not hold for wallets; an SCA clears the total
         case.passed("contactless_amount", {"device": True})
         return None
-    if "unattended" in case.product.exemptions and request.mcc in case.product.mcc.unattended:
+    if is_unattended(case, request):
         case.exemption = "unattended"  # neither refused nor counted (P §4.3, §4.7)
         case.passed("contactless_amount", {"exemption": "unattended", "mcc": request.mcc})
         return None
     return _without_pin(case, request)
+
+
+def is_unattended(case: Case, request: Authorization) -> bool:
+    """Fares and parking, where the product exempts them."""
+    return "unattended" in case.product.exemptions and request.mcc in case.product.mcc.unattended
 
 
 def _pin_at_atm(case: Case, request: Authorization) -> Refused | None:

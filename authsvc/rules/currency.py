@@ -16,10 +16,10 @@ from authsvc.model import (
     CardSet,
     CardStatus,
     Foreign,
-    Hold,
     Kind,
     Minor,
     Noticed,
+    Presentment,
     Reason,
     Refused,
     Reversal,
@@ -38,15 +38,15 @@ WHOLE = 10_000
 PLN_DECIMALS = 2
 
 
-def convert(case: Case) -> Refused | None:
+def convert(case: Case, at_last: Foreign | None = None) -> Refused | None:
     """From here on the case's request is in PLN; what it was stands in `case.foreign`. Refused, never guessed, when no
-    table has the currency."""
+    table has the currency. `at_last`: an earlier conversion of the same payment, for want of a table."""
     request = case.request
-    assert isinstance(request, Authorization)
-    counts = case.bucket is not Bucket.NONE or request.kind in CREDITS
+    assert isinstance(request, Authorization | Presentment)
+    counts = case.bucket is not Bucket.NONE or request.kind in CREDITS or isinstance(request, Presentment)
     if request.currency == PLN or request.amount == 0 or not counts:
         return None
-    foreign = _foreign(case, request)
+    foreign = _foreign(case, request) or _as_before(request, at_last)
     if foreign is None:
         inputs: dict[str, int | str | bool] = {
             "feature": "currency", "currency": request.currency, "billing_currency": request.billing_currency,
@@ -65,7 +65,14 @@ def convert(case: Case) -> Refused | None:
     return None
 
 
-def _foreign(case: Case, request: Authorization) -> Foreign | None:
+def _as_before(request: Authorization | Presentment, before: Foreign | None) -> Foreign | None:
+    """The same payment at the rate that it was converted with before."""
+    if before is None or before.currency != request.currency:
+        return None
+    return replace(before, amount=request.amount, pln=Minor(half_up(request.amount * before.pln, before.amount)))
+
+
+def _foreign(case: Case, request: Authorization | Presentment) -> Foreign | None:
     """DE6 in PLN; else DE6 in euro by the bank's table; else DE4 by the table when it has the currency."""
     billed, billing = request.billing, request.billing_currency
     markup = 0 if request.kind in CREDITS else case.product.foreign.markup_hundredths
@@ -81,7 +88,7 @@ def _foreign(case: Case, request: Authorization) -> Foreign | None:
 
 
 def _at(
-    case: Case, request: Authorization, basis: Minor, currency: str, rate: int, table: str, markup: int
+    case: Case, request: Authorization | Presentment, basis: Minor, currency: str, rate: int, table: str, markup: int
 ) -> Foreign:  # fmt: skip
     decimals = PLN_DECIMALS if currency == PLN else case.product.rates.decimals(currency)
     pln = in_grosze(basis, decimals, rate, markup)
@@ -99,18 +106,18 @@ def half_up(over: int, under: int) -> int:
     return (2 * over + under) // (2 * under)
 
 
-def _rate_name(case: Case, request: Authorization) -> RateName:
+def _rate_name(case: Case, request: Authorization | Presentment) -> RateName:
     rules = case.product.foreign
     if request.kind in CREDITS:
         return rules.credit_rate
     return rules.cash_rate if case.bucket is Bucket.CASH else rules.cashless_rate
 
 
-def _table(case: Case, request: Authorization) -> BankTable | None:
+def _table(case: Case, request: Authorization | Presentment) -> BankTable | None:
     return case.product.rates.table_before(_bound(case, request))
 
 
-def _bound(case: Case, request: Authorization) -> UnixMs:
+def _bound(case: Case, request: Authorization | Presentment) -> UnixMs:
     """The moment before which the table must have come into force. The day of settlement is not known yet; the day of
     the authorization stands for it.
 
@@ -126,10 +133,10 @@ def _bound(case: Case, request: Authorization) -> UnixMs:
     return UnixMs(moment_of(before, rules.table_hour) + 1)
 
 
-def becomes(reversal: Reversal, hold: Hold) -> Minor:
-    """What DE95 of a reversal says, in grosze. In the transaction's own currency it is converted at the hold's own
-    rate, so that all of it gives back all of it."""
-    amount, foreign = reversal.becomes or Minor(0), hold.foreign
+def becomes(reversal: Reversal, foreign: Foreign | None) -> Minor:
+    """What DE95 of a reversal says, in grosze. In the transaction's own currency it is converted at the rate of its
+    original, so that all of it gives back all of it."""
+    amount = reversal.becomes or Minor(0)
     if foreign is None or reversal.currency == PLN:
         return amount
     return Minor(half_up(amount * foreign.pln, foreign.amount))

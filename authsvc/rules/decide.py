@@ -14,17 +14,17 @@ from authsvc.model import (
     Message,
     Outcome,
     Past,
+    Presentment,
     Reason,
     Refused,
     Request,
-    Reversal,
     Step,
     UnixMs,
     Verdict,
     request_key,
 )
 from authsvc.products import Product
-from authsvc.rules import authorization, commands, memory, reversal
+from authsvc.rules import authorization, commands, memory, presentment, reversal
 from authsvc.rules.case import Case, expired_holds
 
 
@@ -40,15 +40,21 @@ def decide(request: Request, account: Account, product: Product, now: UnixMs, pa
         if past.earlier.request.fingerprint == request.fingerprint:
             return past.earlier
         return _duplicate(request, account, product, now, past.earlier)
-    if isinstance(request, Authorization | Reversal):
+    if isinstance(request, Message):
         return _message(request, account, product, now, past, key or Key(0))
     return _command(request, account, product, now, key)
 
 
 def _message(request: Message, account: Account, product: Product, now: UnixMs, past: Past, key: Key) -> Decision:
     case = Case(request, account, product, now)
-    outcome, answer = authorization.decide(case) if isinstance(request, Authorization) else reversal.decide(case, past)
-    case.changes.append(memory.remember(account, key, now))
+    if isinstance(request, Authorization):
+        outcome, answer = authorization.decide(case)
+    elif isinstance(request, Presentment):
+        outcome, answer = presentment.decide(case, past)
+    else:
+        outcome, answer = reversal.decide(case, past)
+    if key:
+        case.changes.append(memory.remember(account, key, now))
     return _decision(request, account, product, now, outcome, case.changes, case.trace, key, answer)
 
 
@@ -62,7 +68,7 @@ def _duplicate(request: Request, account: Account, product: Product, now: UnixMs
     """The same key with another content: refused, and the first one stays what it is."""
     step = Step("repeat", Verdict.REFUSED, product.paragraphs["repeat"], {"same_key_as": earlier.id})
     outcome = Refused(Reason.DUPLICATE, "repeat", product.paragraphs["repeat"])
-    is_message = isinstance(request, Authorization | Reversal)
+    is_message = isinstance(request, Message)
     answer = Answer(product.code(Reason.DUPLICATE)) if is_message else None
     changes = expired_holds(account, now)
     return _decision(request, account, product, now, outcome, changes, [step], Key(0), answer)

@@ -12,7 +12,6 @@ from authsvc.model import (
     AccountId,
     AccountOpened,
     AccountStatusSet,
-    BalanceSet,
     CardCaptured,
     CardRenewed,
     CardSet,
@@ -21,10 +20,16 @@ from authsvc.model import (
     CountersSet,
     Decision,
     HoldEnded,
+    HoldId,
+    HoldIncreased,
     HoldPlaced,
     HoldReduced,
     KeyRemembered,
     Noticed,
+    PinChanged,
+    Posted,
+    Posting,
+    PostingReduced,
     ReversalRemembered,
     ReversalsForgotten,
 )
@@ -55,9 +60,18 @@ def apply(account: Account, change: Change) -> Account:  # noqa: C901 - one case
             return replace(account, holds=(*account.holds, hold))
         case HoldEnded(ended):
             return replace(account, holds=tuple(hold for hold in account.holds if hold.id != ended))
-        case HoldReduced(reduced, amount):
-            holds = tuple(replace(hold, amount=amount) if hold.id == reduced else hold for hold in account.holds)
-            return replace(account, holds=holds)
+        case HoldReduced(reduced, amount, cash, increments):
+            return _hold(account, reduced, amount=amount, cash=cash, increments=increments)
+        case HoldIncreased(increased, amount, increment):
+            before = next(hold for hold in account.holds if hold.id == increased)
+            return _hold(account, increased, amount=amount, increments=(*before.increments, increment))
+        case Posted():
+            return _owing(account, change, (*account.posted[change.forget :], change.posting))
+        case PostingReduced():
+            others = tuple(one for one in account.posted if one.id != change.posting.id)
+            return _owing(account, change, (*others, change.posting))
+        case PinChanged(card, pvv):
+            return replace(account, cards={**account.cards, card: replace(account.cards[card], pvv=pvv)})
         case CountersSet(card, counters):
             return replace(account, cards={**account.cards, card: replace(account.cards[card], counters=counters)})
         case CardCaptured(card):
@@ -70,8 +84,6 @@ def apply(account: Account, change: Change) -> Account:  # noqa: C901 - one case
             return replace(account, status=status)
         case CardSet(card_after):
             return replace(account, cards={**account.cards, card_after.id: card_after})
-        case BalanceSet(balance):
-            return replace(account, balance=balance)
         case AccountOpened(product, credit_limit, holder):
             return replace(account, product=product, credit_limit=credit_limit, holder=holder)
         case Noticed():
@@ -84,6 +96,20 @@ def apply(account: Account, change: Change) -> Account:  # noqa: C901 - one case
             return _remember(account, change)
         case _:
             assert_never(change)
+
+
+def _hold(account: Account, hold_id: HoldId, **fields: object) -> Account:
+    """The account with one of its holds changed."""
+    holds = tuple(replace(hold, **fields) if hold.id == hold_id else hold for hold in account.holds)
+    return replace(account, holds=holds)
+
+
+def _owing(account: Account, moved: Posted | PostingReduced, posted: tuple[Posting, ...]) -> Account:
+    """The account after money has moved."""
+    cards = account.cards
+    if moved.debts:
+        cards = {**cards, **{card: replace(cards[card], debt=debt) for card, debt in moved.debts.items()}}
+    return replace(account, posted=posted, balance=moved.balance, owed=moved.owed, cards=cards)
 
 
 def _noticed(account: Account, change: Noticed) -> Account:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from authsvc.model import Authorization, Counters, Minor
 from authsvc.products import LowValueRules
 from authsvc.rules.case import Case
-from authsvc.rules.channel import is_internet, is_remote
+from authsvc.rules.places import is_internet, is_remote
 
 Covers = Callable[[Case, Authorization], bool]
 

@@ -12,9 +12,14 @@ from authsvc.model import (
     Change,
     Decision,
     HoldEnded,
+    HoldIncreased,
     HoldPlaced,
     HoldReduced,
     Noticed,
+    PinChanged,
+    Posted,
+    PostingReduced,
+    Presentment,
     Refused,
     Reversal,
     ReversalRemembered,
@@ -28,8 +33,9 @@ from authsvc.rules.remedy import remedy
 MARKS = {Verdict.PASSED: "+", Verdict.REFUSED: "x", Verdict.NOT_APPLICABLE: " "}
 MONEY = frozenset(
     {
-        "amount", "available", "balance", "becomes", "before", "cash", "cashless", "credit_limit", "free", "given_back",
-        "held", "individual_limit", "internet", "limit", "missing", "one_payment", "sum_limit", "sum_previous", "used",
+        "amount", "available", "balance", "becomes", "before", "cash", "cashback", "cashless", "credit_limit", "fee",
+        "free", "given_back", "held", "individual_limit", "internet", "limit", "maximum", "missing", "one_payment", "part",
+        "posted", "sum_limit", "sum_previous", "used",
     }
 )  # fmt: skip
 COUNTS = frozenset({"cash_count", "cashless_count", "internet_count"})
@@ -52,7 +58,10 @@ TITLES = {
     "contactless": "Contactless on or off", "pin_set": "Set the PIN",
     "virtual_card": "Device number usable", "device": "Device authentication", "virtual_create": "Add to a wallet",
     "virtual_set": "Change a device number", "renew": "Renewal", "replace": "Replacement",
+    "duplicate": "Duplicate of a damaged card",
     "individual_limit": "Individual limit", "three_ds": "3-D Secure authentication",
+    "incremental": "Adds to a hold", "advice": "Advice", "presentment": "Presentment", "posting": "Posted at once",
+    "charge": "Charge", "refund": "Refund", "deposit": "Deposit", "pin_change": "PIN change", "transfer": "Transfer",
     "unlock_3ds": "Unlock 3-D Secure", "trusted_merchants": "Trusted merchants", "account_set": "Account status",
 }  # fmt: skip
 
@@ -85,6 +94,10 @@ def _asked(decision: Decision) -> str:
     if isinstance(request, Reversal):
         named = request.original.stan or request.original.rrn
         return f"{request.origin.mti} reversal of {named}, RRN {request.origin.rrn or '-'}, STAN {request.origin.stan}"
+    if isinstance(request, Presentment):
+        rest = "" if request.final else ", others will come"
+        named = f"RRN {request.origin.rrn or '-'}, code {request.code or '-'}"
+        return f"presentment of {money(request.amount)}{rest}, {named}"
     return f"command {type(request).__name__}"
 
 
@@ -126,6 +139,14 @@ def _change(change: Change) -> str | None:
     match change:
         case HoldPlaced(hold):
             return f"hold {hold.id} of {money(hold.amount)} until {warsaw(hold.expires)}"
+        case HoldIncreased(hold, amount, _):
+            return f"hold {hold} increased to {money(amount)}"
+        case Posted(posting=posting, balance=balance):
+            return f"{posting.kind.value.replace('_', ' ')} of {money(posting.amount)} posted, balance {money(balance)}"
+        case PostingReduced(posting=posting, returned=returned, balance=balance):
+            return f"posting {posting.id} reversed by {money(returned)}, balance {money(balance)}"
+        case PinChanged(card):
+            return f"card {card} has another PIN"
         case HoldReduced(hold, amount):
             return f"hold {hold} reduced to {money(amount)}"
         case HoldEnded(hold, how, at):

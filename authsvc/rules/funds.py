@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
-from authsvc.model import Account, Authorization, Bucket, Card, CardId, Minor, Reason, Refused, UnixMs
+from msgspec.structs import replace
+
+from authsvc.model import Account, Authorization, Bucket, Card, CardId, Kind, Minor, Reason, Refused, UnixMs
 from authsvc.products import Product
 from authsvc.rules.case import Case
 
 
 def check(case: Case) -> Refused | None:
-    """Refuse an amount above the available funds (S §19.2, §27.5; W §10.1, §14.15; P §10.10)."""
+    """Refuse an amount above the available funds (S §19.2, §27.5; W §10.1, §14.15; P §10.10); of a purchase at a terminal
+    that takes a part, approve what there is."""
     if case.bucket is Bucket.NONE:
         case.not_applicable("funds")
         return None
-    request, account = case.request, case.account
-    assert isinstance(request, Authorization)
-    if case.product.funds == "prepaid":
-        return _enough(case, Reason.INSUFFICIENT_FUNDS, account_room(account, case.now), request.amount)
-    individual = individual_room(account, case.card, case.now)
+    account = case.account
     credit = account_room(account, case.now)
+    if case.product.funds == "prepaid":
+        return _enough(case, Reason.INSUFFICIENT_FUNDS, credit)
+    individual = individual_room(account, case.card, case.now)
     if individual < credit:
-        return _enough(case, Reason.INDIVIDUAL_LIMIT, individual, request.amount)
-    return _enough(case, Reason.CREDIT_LIMIT, credit, request.amount)
+        return _enough(case, Reason.INDIVIDUAL_LIMIT, individual)
+    return _enough(case, Reason.CREDIT_LIMIT, credit)
 
 
-def _enough(case: Case, reason: Reason, available: Minor, amount: Minor) -> Refused | None:
-    if amount > available:
+def _enough(case: Case, reason: Reason, available: Minor) -> Refused | None:
+    request = case.request
+    assert isinstance(request, Authorization)
+    amount = request.amount
+    if amount <= available:
+        case.passed("funds", {"available": available, "amount": amount})
+        return None
+    if available <= 0 or not _takes_part(case, request):
         return case.refused("funds", reason, {"available": available, "amount": amount, "missing": amount - available})
-    case.passed("funds", {"available": available, "amount": amount})
+    case.passed("funds", {"available": available, "amount": amount, "part": available})
+    case.asked, case.request = amount, replace(request, amount=available)
     return None
+
+
+def _takes_part(case: Case, request: Authorization) -> bool:
+    """Only a purchase in zloty: of cash nothing is paid out in part, and DE4 of a foreign one is in another currency."""
+    return (
+        request.takes_part
+        and request.kind is Kind.PURCHASE
+        and case.bucket is not Bucket.CASH
+        and case.foreign is None
+        and case.adds_to is None
+    )
 
 
 def held(account: Account, now: UnixMs) -> Minor:

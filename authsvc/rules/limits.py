@@ -11,36 +11,43 @@ from authsvc.rules.case import Case
 
 
 def check(case: Case) -> Refused | None:
-    """Refuse what would go above the day's amount or count. The amount of this message is included."""
+    """Refuse what would go above the day's amount or count. The amount of this message is included; of a cashback the
+    cash is in the cash limit, the goods in the cashless one (W §10.1)."""
     if case.bucket is Bucket.NONE:
         case.not_applicable("cashless_limit")
         return None
-    used, limits, rules = case.used, case.card.limits, case.product.limits
-    if case.bucket is Bucket.CASH:
-        return _amount(case, "cash_limit", Reason.CASH_LIMIT, used.cash, limits.cash) or _count(
-            case, "cash_count", Reason.CASH_COUNT, used.cash_count, rules.cash.count
-        )
-    is_internet = case.bucket is Bucket.INTERNET
-    return (
-        _amount(case, "cashless_limit", Reason.CASHLESS_LIMIT, used.cashless, limits.cashless)
-        or (
-            _amount(case, "internet_limit", Reason.INTERNET_LIMIT, used.internet, limits.internet)
-            if is_internet
-            else None
-        )
-        or _count(case, "cashless_count", Reason.CASHLESS_COUNT, used.cashless_count, rules.cashless.count)
-        or (
-            _count(case, "internet_count", Reason.INTERNET_COUNT, used.internet_count, rules.internet.count)
-            if is_internet
-            else None
-        )
-    )
+    return _amounts(case) or (None if case.adds_to is not None else _counts(case))
 
 
-def _amount(case: Case, rule: str, reason: Reason, used: Minor, limit: Minor) -> Refused | None:
+def _amounts(case: Case) -> Refused | None:
     assert isinstance(case.request, Authorization)
-    inputs: dict[str, int | str | bool] = {"used": used, "amount": case.request.amount, "limit": limit}
-    if used + case.request.amount > limit:
+    used, limits, amount = case.used, case.card.limits, case.request.amount
+    if case.bucket is Bucket.CASH:
+        return _amount(case, "cash_limit", Reason.CASH_LIMIT, used.cash, amount, limits.cash)
+    goods = Minor(amount - case.cash)
+    refused = _amount(case, "cashless_limit", Reason.CASHLESS_LIMIT, used.cashless, goods, limits.cashless)
+    if refused is None and case.bucket is Bucket.INTERNET:
+        refused = _amount(case, "internet_limit", Reason.INTERNET_LIMIT, used.internet, goods, limits.internet)
+    if refused is None and case.cash:
+        refused = _amount(case, "cash_limit", Reason.CASH_LIMIT, used.cash, case.cash, limits.cash)
+    return refused
+
+
+def _counts(case: Case) -> Refused | None:
+    used, rules = case.used, case.product.limits
+    if case.bucket is Bucket.CASH:
+        return _count(case, "cash_count", Reason.CASH_COUNT, used.cash_count, rules.cash.count)
+    refused = _count(case, "cashless_count", Reason.CASHLESS_COUNT, used.cashless_count, rules.cashless.count)
+    if refused is None and case.bucket is Bucket.INTERNET:
+        refused = _count(case, "internet_count", Reason.INTERNET_COUNT, used.internet_count, rules.internet.count)
+    if refused is None and case.cash:
+        refused = _count(case, "cash_count", Reason.CASH_COUNT, used.cash_count, rules.cash.count)
+    return refused
+
+
+def _amount(case: Case, rule: str, reason: Reason, used: Minor, amount: Minor, limit: Minor) -> Refused | None:
+    inputs: dict[str, int | str | bool] = {"used": used, "amount": amount, "limit": limit}
+    if used + amount > limit:
         return case.refused(rule, reason, inputs)
     case.passed(rule, inputs)
     return None
@@ -55,19 +62,24 @@ def _count(case: Case, rule: str, reason: Reason, used: int, limit: int | None) 
     return None
 
 
-def add(used: Used, bucket: Bucket, amount: Minor, count: int) -> Used:
-    """Day counters after `amount` grosze and `count` transactions more; negative ones give back, never below zero."""
+def add(used: Used, bucket: Bucket, amount: Minor, count: int, cash: int = 0) -> Used:
+    """Day counters after `amount` grosze and `count` transactions more; negative ones give back, never below zero. `cash`:
+    the part of `amount` that is cashback; it is in the cash counters, the rest in the others."""
     if bucket is Bucket.NONE:
         return used
+    if bucket is Bucket.CASH or cash:
+        part = amount if bucket is Bucket.CASH else cash
+        used = replace(used, cash=Minor(max(0, used.cash + part)), cash_count=max(0, used.cash_count + count))
     if bucket is Bucket.CASH:
-        return replace(used, cash=Minor(max(0, used.cash + amount)), cash_count=max(0, used.cash_count + count))
+        return used
+    goods = amount - cash
     used = replace(
-        used, cashless=Minor(max(0, used.cashless + amount)), cashless_count=max(0, used.cashless_count + count)
+        used, cashless=Minor(max(0, used.cashless + goods)), cashless_count=max(0, used.cashless_count + count)
     )
     if bucket is Bucket.CASHLESS:
         return used
     return replace(
-        used, internet=Minor(max(0, used.internet + amount)), internet_count=max(0, used.internet_count + count)
+        used, internet=Minor(max(0, used.internet + goods)), internet_count=max(0, used.internet_count + count)
     )
 
 

@@ -13,8 +13,13 @@ from authsvc.model import (
     Authorization,
     EarlyReversal,
     Hold,
+    Increment,
     Key,
     KeyRemembered,
+    Message,
+    Origin,
+    Posting,
+    Presentment,
     Request,
     Reversal,
     UnixMs,
@@ -39,8 +44,14 @@ class Missing(Struct, frozen=True):
 def missing(request: Request, key: Key | None, account: Account, now: UnixMs) -> Missing | None:
     """None in the usual case: the document knows enough."""
     earlier = key is not None and _may_be_a_repeat(request, key, account, now)
-    original = isinstance(request, Reversal) and open_original(request, account) is None
+    original = _lacks_original(request, account)
     return Missing(earlier, original) if earlier or original else None
+
+
+def _lacks_original(request: Request, account: Account) -> bool:
+    if isinstance(request, Reversal):
+        return open_original(request, account) is None and posted_original(request, account) is None
+    return isinstance(request, Presentment) and hold_presented(request, account) is None
 
 
 def _may_be_a_repeat(request: Request, key: Key, account: Account, now: UnixMs) -> bool:
@@ -48,22 +59,72 @@ def _may_be_a_repeat(request: Request, key: Key, account: Account, now: UnixMs) 
         return False
     if key in account.recent_keys:
         return True
-    if not isinstance(request, Authorization | Reversal):
+    if not isinstance(request, Message) or not request.origin.stan:
         return True  # commands are rare, and their idempotency keys hold for ever
     return request.origin.mti[3] == "1" or account.recent_since > now - DAY_MS
 
 
 def open_original(reversal: Reversal, account: Account) -> Hold | None:
-    """The open hold that a reversal names, newest first."""
+    """The open hold that a reversal names, itself or one of its increments, newest first."""
     for hold in reversed(account.holds):
-        if hold.card == reversal.card and names(
-            reversal.original, reversal.origin.terminal, reversal.origin.merchant, hold.origin
+        if hold.card == reversal.card and (
+            is_named(reversal, hold.origin) or increment_named(reversal, hold) is not None
         ):
             return hold
     return None
 
 
-def early_reversal_of(request: Authorization, account: Account) -> EarlyReversal | None:
+def is_named(reversal: Reversal, origin: Origin) -> bool:
+    """Whether a reversal names the message of `origin`."""
+    return names(reversal.original, reversal.origin.terminal, reversal.origin.merchant, origin)
+
+
+def increment_named(reversal: Reversal, hold: Hold) -> Increment | None:
+    """The increment of a hold that a reversal names; None when it names the hold itself."""
+    if is_named(reversal, hold.origin):
+        return None
+    return next((one for one in reversed(hold.increments) if is_named(reversal, one.origin)), None)
+
+
+def posted_original(reversal: Reversal, account: Account) -> Posting | None:
+    """The posting that a reversal names: of an 0200, or of an 0220 that its DE90 says. By the RRN alone a reversal undoes the
+    authorization, not the presentment, which carries the same one."""
+    for posting in reversed(account.posted):
+        by_message = posting.origin.mti[:3] == "020" or bool(reversal.original.stan)
+        if posting.card == reversal.card and by_message and is_named(reversal, posting.origin):
+            return posting
+    return None
+
+
+def hold_to_add_to(request: Authorization, account: Account) -> Hold | None:
+    """The hold of the same card that an incremental authorization names: by DE90, else by DE48.63."""
+    original, origin = request.adds_to, request.origin
+    for hold in reversed(account.holds):
+        if hold.card != request.card:
+            continue
+        if original is not None:
+            if names(original, origin.terminal, origin.merchant, hold.origin):
+                return hold
+        elif request.link and hold.link == request.link:
+            return hold
+    return None
+
+
+def hold_presented(request: Presentment, account: Account) -> Hold | None:
+    """The hold that a presentment claims: by DE90; else by authorization code, with the RRN to tell two of them apart; else by
+    RRN alone."""
+    holds = [hold for hold in reversed(account.holds) if hold.card == request.card]
+    origin, original = request.origin, request.original
+    if original.stan:
+        return next((hold for hold in holds if names(original, "", origin.merchant, hold.origin)), None)
+    coded = [hold for hold in holds if request.code and hold.authorization_code == request.code]
+    if len(coded) == 1:
+        return coded[0]
+    wanted = coded or holds
+    return next((hold for hold in wanted if original.rrn and hold.origin.rrn == original.rrn), None)
+
+
+def early_reversal_of(request: Authorization | Presentment, account: Account) -> EarlyReversal | None:
     """The reversal that came before this original, if one did."""
     for early in account.early_reversals:
         if early.card == request.card and names(early.original, early.terminal, early.merchant, request.origin):

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 from authsvc.model import Authorization, Bucket, Minor, Reason, Refused, ScaUse
 from authsvc.rules import exemptions, three_ds
 from authsvc.rules.case import Case
-from authsvc.rules.channel import is_internet, is_remote
 from authsvc.rules.exemptions import low_value_covers
 from authsvc.rules.pin import strongly_authenticated
+from authsvc.rules.places import is_internet, is_remote
 
 __all__ = ["check", "low_value_covers"]
 
@@ -19,7 +19,7 @@ def check(case: Case) -> Refused | None:
     locked a payment goes on only by an exemption."""
     request = case.request
     assert isinstance(request, Authorization)
-    if case.bucket is Bucket.NONE or not is_remote(request):
+    if case.bucket is Bucket.NONE or case.adds_to is not None or not is_remote(request):
         case.not_applicable("sca")
         return None
     if case.has_sca:
@@ -30,12 +30,12 @@ def check(case: Case) -> Refused | None:
         if wrong := three_ds.wrong_with(case, request):
             return case.refused("sca", Reason.SCA_REQUIRED, {"proof": wrong})
         if not locked:
-            _authenticated(case)
+            authenticated(case)
             return None
     return _exempted(case, request, locked)
 
 
-def _authenticated(case: Case) -> None:
+def authenticated(case: Case) -> None:
     """Full 3-D Secure is an SCA, and stays one when a later rule refuses the payment."""
     case.has_sca = case.by_three_ds = True
     contactless, own = case.counters.contactless, case.product.sca_resets == "own"

@@ -12,6 +12,7 @@ from authsvc.rules.funds import held
 from authsvc.rules.limits import remaining_today, used_today
 from authsvc.rules.pending import as_of
 from authsvc.rules.pin import pin_tries_left
+from authsvc.rules.presentment import flags, matched
 from authsvc.rules.three_ds import failures_of, is_locked
 
 __all__ = [
@@ -19,7 +20,9 @@ __all__ = [
     "available",
     "card_available",
     "effective_status",
+    "flags",
     "held",
+    "matched",
     "open_holds",
     "pin_tries_left",
     "remaining_today",

@@ -87,18 +87,18 @@ class Vault:
         entry = await self._by_hash(pan_hash)
         if entry is None:
             return stray(pan_hash)
-        reference = _reference(entry)
-        self.remember(pan_hash, reference)
-        return reference
+        found = reference(entry)
+        self.remember(pan_hash, found)
+        return found
 
     async def pan_of(self, card: CardId) -> str | None:
         """The PAN of a card, None for an unknown card. Raises ValueError as `open_sealed` does."""
         entry = await self._by_card(card)
         return None if entry is None else self.open_sealed(entry.sealed_pan, card)
 
-    def remember(self, pan_hash: bytes, reference: CardRef) -> None:
+    def remember(self, pan_hash: bytes, card: CardRef) -> None:
         """Keep a card in memory, at the cost of the one not asked for the longest time when memory is full."""
-        self._cache[pan_hash] = reference
+        self._cache[pan_hash] = card
         self._cache.move_to_end(pan_hash)
         if len(self._cache) > self._capacity:
             self._cache.popitem(last=False)
@@ -108,10 +108,10 @@ class Vault:
         self._cache.pop(pan_hash, None)
 
     def _recall(self, pan_hash: bytes) -> CardRef | None:
-        reference = self._cache.get(pan_hash)
-        if reference is not None:
+        card = self._cache.get(pan_hash)
+        if card is not None:
             self._cache.move_to_end(pan_hash)
-        return reference
+        return card
 
 
 def virtual_id(card: CardId, name: str) -> VirtualId:
@@ -119,7 +119,8 @@ def virtual_id(card: CardId, name: str) -> VirtualId:
     return VirtualId(f"{card}{OF_A_CARD}{name}")
 
 
-def _reference(entry: Entry) -> CardRef:
+def reference(entry: Entry) -> CardRef:
+    """Where a row of the vault leads."""
     card, _, name = entry.card.partition(OF_A_CARD)
     return CardRef(entry.account, CardId(card), VirtualId(entry.card) if name else VirtualId(""))
 

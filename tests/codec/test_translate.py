@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from authsvc.codec.dialects import Fields
 from authsvc.codec.translate import ENTRIES, SAME_IN_A_REPEAT, Received, fingerprint, pan_of, to_request
 from authsvc.errors import PeerError
-from authsvc.model import Authorization, Entry, Kind, Minor, Origin, Original, Pin, Reversal
+from authsvc.model import Authorization, Entry, Kind, Minor, Origin, Original, Pin, Presentment, Reversal
 
 CANARY = "4929123412341233"
 TRACK = "4111111111111111=28122010000000000000"
@@ -68,8 +68,10 @@ def test_a_purchase_that_says_no_more_than_it_must() -> None:
         ({"f4": "0" * 12}, Kind.VERIFICATION),
         ({"f25": "51"}, Kind.VERIFICATION),
         ({"f3": "010000", "f4": "0" * 12}, Kind.CASH),
-        ({"f48": "6315ABCDEFGHIJKLMNO"}, Kind.INCREMENTAL),
-        ({"f48": "6315ABCDEFGHIJKLMNO", "f25": "06"}, Kind.INCREMENTAL),
+        ({"f48": "6315ABCDEFGHIJKLMNO"}, Kind.PURCHASE),
+        ({"f48": "6315ABCDEFGHIJKLMNO", "f25": "06"}, Kind.PRE_AUTHORIZATION),
+        ({"f54": "0040985D000000005000"}, Kind.CASHBACK),
+        ({"f54": "0002985C000000005000"}, Kind.PURCHASE),
         ({"f90": "0100000001" + "0615100000" + "0" * 22}, Kind.INCREMENTAL),
         ({"f48": "2202016315ABCDEFGHIJKLMNO"}, Kind.PURCHASE),
         ({"f48": "2202036315ABCDEFGHIJKLMNO"}, Kind.PURCHASE),
@@ -82,15 +84,68 @@ def test_kind(changes: dict[str, str], kind: Kind) -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "link"),
+    [
+        ({}, ""),
+        ({"f48": "6315ABCDEFGHIJKLMNO"}, "ABCDEFGHIJKLMNO"),
+        ({"f48": "2202016315ABCDEFGHIJKLMNO"}, ""),  # merchant-initiated: a payment of its own
+        ({"f48": "2202036315ABCDEFGHIJKLMNO"}, ""),  # recurring
+    ],
+)
+def test_the_link_of_payments(changes: dict[str, str], link: str) -> None:
+    """DE48.63 ties an incremental authorization to its original; whether there is one, the rules find out."""
+    assert authorization(purchase(**changes)).link == link
+
+
+def test_what_an_advice_brings_of_the_answer_given_elsewhere() -> None:
+    request = authorization(purchase(t="0120", f38="A1B2C3", f39="00"))
+    assert (request.is_advice, request.code, request.response) == (True, "A1B2C3", "00")
+
+
+def test_cashback_and_partial_approval_are_read() -> None:
+    """DE54 with amount type 40, among others; DE48.61."""
+    amounts = "0002985C0000000050000040985D000000020000"
+    request = authorization(purchase(f3="090000", f54=amounts, f48="61011"))
+    assert (request.kind, request.cash, request.takes_part) == (Kind.CASHBACK, 200_00, True)
+
+
+@pytest.mark.parametrize(
+    ("amounts", "problem"),
+    [("0040985D00000002000", "groups"), ("0040985D00000002000X", "digits")],
+)
+def test_wrong_amounts_are_refused_by_name(amounts: str, problem: str) -> None:
+    error = refusal(purchase(f54=amounts), NoChecks())
+    assert error is not None
+    assert error.field == "DE54"
+    assert problem in error.problem
+
+
+def test_a_presentment() -> None:
+    """An 0220 is a claim: what it names, how much, and that no other will come."""
+    named = f"0100000001{'0615100000'}00000012345{'0' * 11}"
+    received = to_request(purchase(t="0220", f38="123456", f90=named), CARD, NoChecks()).request
+    assert isinstance(received, Presentment)
+    assert (received.kind, received.code, received.final) == (Kind.PURCHASE, "123456", True)
+    assert received.original == Original("0100", "000001", "0615100000", "12345")
+    by_rrn = to_request(purchase(t="0221"), CARD, NoChecks()).request
+    assert isinstance(by_rrn, Presentment)
+    assert by_rrn.original == Original(rrn=purchase()["37"].strip())
+
+
+@pytest.mark.parametrize("mti", ["0220", "0221"])
+def test_a_presentment_of_nothing_known(mti: str) -> None:
+    """Money is not posted on a guess."""
+    error = refusal(purchase(t=mti, f3="550000"), NoChecks())
+    assert error is not None
+    assert error.field == "DE3"
+
+
+@pytest.mark.parametrize(
     ("changes", "unsupported"),
     [
         ({"t": "0101"}, ""),
-        ({"t": "0120"}, "MTI 0120"),
-        ({"t": "0121"}, "MTI 0121"),
-        ({"t": "0200"}, "MTI 0200"),
-        ({"t": "0201"}, "MTI 0201"),
-        ({"t": "0220"}, "MTI 0220"),
-        ({"t": "0221"}, "MTI 0221"),
+        ({"t": "0120"}, ""),
+        ({"t": "0201"}, ""),
         ({"f3": "550000"}, "DE3"),
         ({"f22": "000"}, "DE22"),
         ({"f22": "951"}, "DE22"),
@@ -99,7 +154,7 @@ def test_kind(changes: dict[str, str], kind: Kind) -> None:
         ({"f51": "978"}, ""),
         ({"f55": "9F0206000000001000"}, ""),
         ({"f55": ""}, ""),
-        ({"t": "0200", "f3": "550000", "f55": "9F0206000000001000"}, "MTI 0200"),
+        ({"t": "0200", "f3": "550000", "f55": "9F0206000000001000"}, "DE3"),
     ],
 )
 def test_what_we_do_not_decide_is_said(changes: dict[str, str], unsupported: str) -> None:
@@ -161,7 +216,7 @@ def test_expiry(changes: dict[str, str | None], expiry: str) -> None:
 def test_what_is_mandatory(mti: str) -> None:
     """Without it the message is refused by the field's name; without anything else it is not."""
     message = (reversal if mti[1] == "4" else purchase)(t=mti)
-    mandatory = {"2", "3", "4", "7", "11"} | ({"90"} if mti[1] == "4" else {"22", "49"})
+    mandatory = {"2", "3", "4", "7", "11"} | ({"90"} if mti[1] == "4" else {"49"} if mti == "0220" else {"22", "49"})
     missed = {field for field in message if field != "t" and refusal(without(message, field, "37"), NoChecks())}
     assert missed == mandatory
     for field in mandatory:

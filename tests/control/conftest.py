@@ -57,7 +57,9 @@ class FaultyPort(ControlPort):
     """The real engine's port, which fails when a test wants it to."""
 
     def __init__(self, decider: Decider, ledger: SqliteLedger) -> None:
-        super().__init__(SimpleNamespace(decider=decider, ledger=ledger))
+        keys = load_keys(ROOT / "config/keys/demo.toml")
+        vault = Vault(keys, ledger.vault_by_hash, ledger.vault_by_card)
+        super().__init__(SimpleNamespace(decider=decider, ledger=ledger, vault=vault))
         self.decider = decider
         self.ledger = ledger
         self.fault: Exception | None = None

@@ -89,11 +89,11 @@ async def test_a_load(api: Api) -> None:
         ("POST", "/loads", {"amount": 1, "reference": "r"}),
         ("GET", "/journal", None),
         ("POST", "/cards", {"pin": "1234"}),
-        ("POST", "/transfers", {}),
+        ("POST", "/transfers", {"card": "c", "amount": 1, "iban": "PL61109010140000071219812874", "reference": "r"}),
     ],
 )
 async def test_unknown_accounts(api: Api, method: str, tail: str, body: object) -> None:
-    """An unknown account is 404 in every call (and transfers are no call yet)."""
+    """An unknown account is 404 in every call."""
     assert (await api(method, f"/v1/accounts/nobody{tail}", body)).status == 404
 
 

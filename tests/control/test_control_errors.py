@@ -52,7 +52,7 @@ async def test_a_bug_is_500_and_tells_nobody_what_was_sent(api: Api, engine: Any
     [
         ("GET", "/", None, 404),
         ("GET", "/v1/nothing", None, 404),
-        ("POST", "/v1/presentments", [], 404),
+        ("POST", "/v1/presentment", [], 404),
         ("PATCH", "/v1/accounts", {}, 405),
         ("POST", "/v1/accounts", {"product": "x" * 70_000}, 413),
     ],

@@ -15,10 +15,25 @@ from authsvc.control.roles import ALLOWED, Action, Role, Token, token_hash, toke
 Api = Callable[..., Awaitable[Any]]
 
 FAILED_3DS = {"amount": 1, "currency": "985", "merchant_id": "M", "outcome": "failed"}
+TRANSFER = {"card": "none", "amount": 1, "iban": "PL61109010140000071219812874", "reference": "r"}
+CLAIM = [
+    {
+        "scheme": "visa",
+        "rrn": "",
+        "authorization_code": "",
+        "pan_or_card": "none",
+        "amount": 1,
+        "currency": "985",
+        "merchant_id": "",
+        "mcc": "5411",
+    }
+]
 CALLS = [
     ("POST", "/v1/accounts", {"product": "prepaid-bps"}, Action.OPEN_ACCOUNT),
     ("GET", "/v1/accounts/none", None, Action.READ),
     ("POST", "/v1/accounts/none/loads", {"amount": 1, "reference": "r"}, Action.LOAD),
+    ("POST", "/v1/accounts/none/transfers", TRANSFER, Action.TRANSFER),
+    ("POST", "/v1/presentments", CLAIM, Action.PRESENT),
     ("GET", "/v1/accounts/none/journal", None, Action.READ),
     ("POST", "/v1/accounts/none/cards", {"pin": "1234"}, Action.ISSUE_CARD),
     ("GET", "/v1/cards/none", None, Action.READ),
@@ -35,6 +50,7 @@ CALLS = [
     ("DELETE", "/v1/cards/none/trusted-merchants/M", None, Action.SET_TRUSTED),
     ("POST", "/v1/cards/none/renew", None, Action.RENEW_CARD),
     ("POST", "/v1/cards/none/replace", {"pin": "1234"}, Action.REPLACE_CARD),
+    ("POST", "/v1/cards/none/duplicate", {"cause": "damaged"}, Action.DUPLICATE_CARD),
     ("POST", "/v1/cards/none/virtual-cards", None, Action.SET_VIRTUAL),
     ("DELETE", "/v1/cards/none/virtual-cards/none", None, Action.SET_VIRTUAL),
     ("POST", "/v1/accounts/none/status", {"status": "closed"}, Action.SET_ACCOUNT_STATUS),
@@ -42,13 +58,21 @@ CALLS = [
     ("POST", "/v1/clock", {"advance_seconds": 0}, Action.MOVE_CLOCK),
 ]
 
-NEW_PLASTIC = {Action.RENEW_CARD, Action.REPLACE_CARD, Action.SET_ACCOUNT_STATUS}
+NEW_PLASTIC = {Action.RENEW_CARD, Action.REPLACE_CARD, Action.DUPLICATE_CARD, Action.SET_ACCOUNT_STATUS}
 FORBIDDEN = {
     Role.OPERATOR: set(),
-    Role.BRANCH: {Action.MOVE_CLOCK, Action.THREE_DS},
-    Role.HOTLINE: {Action.MOVE_CLOCK, Action.THREE_DS, Action.OPEN_ACCOUNT, Action.LOAD, Action.ISSUE_CARD}
+    Role.BRANCH: {Action.MOVE_CLOCK, Action.THREE_DS, Action.PRESENT},
+    Role.HOTLINE: {
+        Action.MOVE_CLOCK,
+        Action.THREE_DS,
+        Action.PRESENT,
+        Action.OPEN_ACCOUNT,
+        Action.LOAD,
+        Action.ISSUE_CARD,
+    }
     | NEW_PLASTIC,
     Role.PORTAL: {
+        Action.PRESENT,
         Action.THREE_DS,
         Action.UNLOCK_3DS,
         Action.MOVE_CLOCK,

@@ -136,12 +136,13 @@ def test_a_new_pin(bank: Bank) -> None:
     assert [card.pay_with_pin(), card.pay_with_pin(pin="9876")] == ["55", "00"]
 
 
-def test_the_transfer_out_of_an_account_is_not_there_yet(bank: Bank) -> None:
-    """Issue C brings it; until then there is no such call, so nobody believes that money has moved."""
-    card = bank.issue("prepaid-bps")
-    body = {"card": card.card, "amount": 100, "iban": "PL61109010140000071219812874", "reference": "r"}
-    assert bank.api.ask("POST", f"/v1/accounts/{card.account}/transfers", body).status_code == 404
-    assert card.held == 0
+@pytest.mark.parametrize("product", ["credit-business", "prepaid-bps"])
+def test_a_pin_whose_letter_never_came(bank: Bank, product: str) -> None:
+    """S §8.2, §12.4, W §13.5: the holder sets one in the portal, also before the card is active, and it is the card's."""
+    card = bank.card(product, bank.account(product, 0 if product == "credit-business" else 100_00), active=False)
+    assert card.change("PUT", "pin", {"pin": "9876"}, role="portal").status_code == 204
+    card.change("POST", "activate", role="portal")
+    assert [card.pay_with_pin(pin="1234"), card.pay_with_pin(pin="9876")] == ["55", "00"]
 
 
 # ------------------------------------------------------------------------------------------------------- answers

@@ -200,15 +200,6 @@ def chip_data(bank: Bank, product: str) -> Plastic:
     return card
 
 
-def message_type(mti: str) -> Story:
-    def story(bank: Bank, product: str) -> Plastic:
-        card = bank.issue(product)
-        card.pay_with_pin(t=mti)
-        return card
-
-    return story
-
-
 def kind(f3: str) -> Story:
     def story(bank: Bank, product: str) -> Plastic:
         card = bank.issue(product)
@@ -266,13 +257,7 @@ BOTH: list[tuple[str, Story, str, str, str]] = [
     # what only B, the rulebook, adds: refused with its reason, never ignored
     ("foreign currency", foreign_currency, "UNSUPPORTED_TRANSACTION", "12", "12"),
     ("chip data", chip_data, "CRYPTOGRAM_WRONG", "82", "88"),
-    ("0120", message_type("0120"), "UNSUPPORTED_TRANSACTION", "12", "12"),
-    ("0200", message_type("0200"), "UNSUPPORTED_TRANSACTION", "12", "12"),
-    ("0220", message_type("0220"), "UNSUPPORTED_TRANSACTION", "12", "12"),
-    ("refund", kind("200000"), "UNSUPPORTED_TRANSACTION", "12", "12"),
-    ("deposit", kind("210000"), "UNSUPPORTED_TRANSACTION", "12", "12"),
     ("transfer", kind("400000"), "UNSUPPORTED_TRANSACTION", "12", "12"),
-    ("PIN change", kind("920000"), "UNSUPPORTED_TRANSACTION", "12", "12"),
     ("a kind nobody knows", kind("770000"), "UNSUPPORTED_TRANSACTION", "12", "12"),
     ("a way of entry nobody knows", unknown_entry, "UNSUPPORTED_TRANSACTION", "12", "12"),
 ]
@@ -367,18 +352,6 @@ def test_a_gift_of_one_day_for_a_minor(bank: Bank) -> None:
     """P zał.2: 100.00 a day of cash and of cashless for a child."""
     card = bank.issue("prepaid-sgb-minor")
     assert [card.draw_cash(100_01), card.draw_cash(100_00), card.pay(100_01), card.pay(100_00)] == ["61", "00"] * 2
-
-
-@pytest.mark.parametrize(("product", "reason", "code"), [
-    (VISA, "CASHBACK_NOT_ALLOWED", "57"),
-    ("prepaid-sgb", "CASHBACK_NOT_ALLOWED", "57"),
-    (MASTERCARD, "UNSUPPORTED_TRANSACTION", "12"),
-])  # fmt: skip
-def test_cashback(bank: Bank, product: str, reason: str, code: str) -> None:
-    """Not offered by S and P; W offers it, and the engine cannot split it yet."""
-    card = bank.issue(product)
-    assert card.pay_with_pin(100_00, f3="090000", f54="0040985D000000005000") == code
-    assert card.reason() == reason
 
 
 @pytest.mark.parametrize("first", ["418039", "557529", "999999"])

@@ -72,7 +72,11 @@ def good_messages(card: Plastic) -> Iterator[Fields]:
         yield {**card.message(10_00, pin=pin), **secret}
     yield {**card.message(10_00, f2=None, f14=None, f22="901"), **secret}
     yield {**card.message(10_00, f22="812", f25="59"), **secret}
-    yield {**card.message(10_00, t="0200", pin=PIN), **secret}
+    for mti in ("0120", "0200", "0220"):
+        yield {**card.message(10_00, t=mti, pin=PIN), **secret}
+    yield {**card.message(10_00, f3="400000", pin=PIN), **secret}
+    yield card.message(0, f3="920000", f18="6011", pin=PIN, f125=pin_block(PIN, card.pan))
+    yield card.message(0, f3="920000", f18="6011", pin=PIN, f125=card.pan)
     yield {**card.message(10_00, f55="5A08" + card.pan + "5712" + f"{card.pan}D{EXPIRY}{TRACK_REST}F"), **secret}
     yield card.reversal(card.message())
 
@@ -108,6 +112,12 @@ def bad_calls(bank: Bank, card: Plastic) -> Iterator[httpx.Response]:
     yield ask("PUT", f"/v1/cards/{card.card}/pin", {"pin": NEW_PIN, "old": PIN})
     yield ask("POST", f"/v1/cards/{card.card}/block", {"kind": STRANGER, "by": PIN})
     yield ask("POST", "/v1/accounts", {"product": STRANGER})
+    claim = {
+        "scheme": "visa", "rrn": "", "authorization_code": "", "pan_or_card": PAN, "amount": 1_00, "currency": "985",
+        "merchant_id": "", "mcc": "5411",
+    }  # fmt: skip
+    yield ask("POST", "/v1/presentments", [claim, {**claim, "pan_or_card": STRANGER}])
+    yield ask("POST", "/v1/presentments", [{**claim, "rrn": PAN, PAN: PIN}])
     yield ask("GET", f"/v1/cards/{PAN}")
     yield ask("GET", f"/v1/accounts/{PAN}/journal?after={STRANGER}")
     yield ask("GET", f"/v1/{PAN}/{LONG_PIN}")
@@ -204,7 +214,7 @@ def no_http(port: int) -> None:
 def test_it_was_fed(searched: Searched) -> None:
     """Approved, refused for PIN, card and kind, and broken: so that the search means something."""
     assert {"00", "12", "14", "30", "55"} <= searched.codes
-    assert searched.statuses == {200, 400, 401, 404, 409}
+    assert searched.statuses == {200, 201, 400, 401, 404, 409}
     assert len(searched.places["stopped: data.err"]) > 1000
     assert b"issue_card" in searched.places["running: ledger.sqlite-wal"]
 

@@ -18,7 +18,7 @@ from authsvc.errors import ConfigError, LedgerDownError
 from authsvc.ledger.append import append_of
 from authsvc.ledger.journal import CommitUnknownError, VaultEntry
 from authsvc.ledger.postgres import PostgresLedger
-from authsvc.ledger.postgres_database import ROWS_A_TRANSACTION, SCHEMA_VERSION, schema_of
+from authsvc.ledger.postgres_database import MAKE_VERSION, ROWS_A_TRANSACTION, SCHEMA_VERSION, schema_of
 from authsvc.ledger.postgres_records import PostgresRecords
 from authsvc.ledger.postgres_writer import batch_of
 from authsvc.ledger.reconcile import reconcile
@@ -523,6 +523,34 @@ async def test_a_newer_schema_is_not_touched(url: str) -> None:
         await asyncio.to_thread(PostgresRecords, url)
 
 
+@pytest.mark.parametrize("partitions", [0, 2])
+async def test_an_older_schema_is_brought_up_to_date(url: str, partitions: int) -> None:
+    """A ledger of version 1 goes on where it was: its rows are kept, and new tables are divided as the old ones."""
+    async with connected(url) as older:
+        await older.execute(MAKE_VERSION)
+        await older.execute("INSERT INTO ledger_schema VALUES (true, 1, $1, 0)", partitions)
+        await older.execute(schema_of(1, partitions))
+        await older.execute("INSERT INTO holds VALUES ('old', 'acc', 'card-1', 5, 1, 2, 'open', NULL)")
+    async with opened_postgres(url) as ledger:
+        await take(ledger, unborn("acc"), approve(unborn("acc"), "000001"))
+        assert [(hold.id, hold.code) for hold in await ledger.holds("acc")] == [("old", ""), ("acc-000001", "A1B2C3")]
+    async with connected(url) as asking:
+        assert await asking.fetchval("SELECT version FROM ledger_schema") == SCHEMA_VERSION
+        parts = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'entries'::regclass"
+        assert await asking.fetchval(parts) == partitions
+
+
+@pytest.mark.parametrize(
+    "row", ["'fees', 'fees', 5", "'cardholder', 'fees', 0", "'cardholder', 'fees', -5"],
+    ids=["to itself", "of nothing", "backwards"],
+)  # fmt: skip
+async def test_the_database_itself_keeps_the_entries_right(url: str, row: str) -> None:
+    """Each row takes from one account what it gives to another: whatever writes it, the sum is zero."""
+    async with opened_postgres(url), connected(url) as writing:
+        with pytest.raises(asyncpg.CheckViolationError):
+            await writing.execute(f"INSERT INTO entries VALUES ('acc', 1, 0, 1, 'p', 'fee', '', {row})")
+
+
 async def test_a_database_with_other_tables(url: str) -> None:
     """Somebody else's `journal` is not used, and nothing is left of our try."""
     async with connected(url) as other:
@@ -549,7 +577,7 @@ async def test_partitions_are_what_they_were_made_as(url: str) -> None:
     async with opened_postgres(url, partitions=5) as ledger:
         assert len(await ledger.accounts()) == 20
     async with connected(url) as asking:
-        for table in ("journal", "head", "holds", "vault"):
+        for table in ("journal", "head", "holds", "entries", "vault"):
             assert await asking.fetchval("SELECT count(*) FROM pg_inherits WHERE inhparent = $1::regclass", table) == 2
         assert await asking.fetchval("SELECT count(DISTINCT tableoid) FROM head") == 2
 

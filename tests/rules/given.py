@@ -38,6 +38,10 @@ from authsvc.model import (
     Original,
     Past,
     Pin,
+    Posted,
+    Posting,
+    PostingReduced,
+    Presentment,
     Reason,
     Request,
     Reversal,
@@ -167,6 +171,37 @@ def reversal(of: Authorization, becomes: int | None = None, mti: str = "0400", *
     return replace(usual, **but)
 
 
+def financial(amount: int = 10_00, **but: Any) -> Authorization:
+    """An 0200: a chip purchase that posts at once."""
+    return authorization(amount, **{"origin": origin("0200"), **but})
+
+
+def advice(amount: int = 10_00, **but: Any) -> Authorization:
+    """An 0120: a chip purchase that was approved elsewhere."""
+    return authorization(amount, **{"origin": origin("0120"), **but})
+
+
+def cashback(amount: int, cash: int, **but: Any) -> Authorization:
+    """A purchase with `cash` of its `amount` paid out at the till."""
+    return with_pin(amount, **{"kind": Kind.CASHBACK, "cash": Minor(cash), **but})
+
+
+def increment(of: Authorization, amount: int, **but: Any) -> Authorization:
+    """More on the hold of `of`, named by DE90."""
+    return authorization(amount, **{"kind": Kind.INCREMENTAL, "adds_to": named(of), **but})
+
+
+def presentment(of: Authorization | None = None, amount: int = 10_00, **but: Any) -> Presentment:
+    """An 0220 of `of`, named by its RRN; of None: without authorization."""
+    rrn = of.origin.rrn if of else "999999999999"
+    usual = Presentment(
+        account=AccountId("account"), card=of.card if of else CardId("card"),
+        origin=but.pop("origin", None) or origin("0220", rrn=rrn), fingerprint="content", kind=Kind.PURCHASE,
+        amount=Minor(amount), currency="985", original=Original(rrn=rrn), mcc=SHOP, country=POLAND,
+    )  # fmt: skip
+    return replace(usual, **but)
+
+
 def hold(amount: int, number: int = 0, created: UnixMs = NOON, card: str = "card", days: int = 7) -> Hold:
     """An open hold of a cashless purchase."""
     return Hold(
@@ -227,6 +262,24 @@ class Story:
         return self.card.counters
 
     @property
+    def posted(self) -> list[Posted]:
+        """Every posting, in order."""
+        return [change for decision in self.journal for change in changes_of(decision, Posted)]
+
+    @property
+    def used(self) -> tuple[int, int, int]:
+        """Cash, cashless, internet of today, grosze."""
+        used = self.counters.used
+        return (used.cash, used.cashless, used.internet) if used.day == day_of(self.now) else (0, 0, 0)
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        used = self.counters.used
+        return (
+            (used.cash_count, used.cashless_count, used.internet_count) if used.day == day_of(self.now) else (0, 0, 0)
+        )
+
+    @property
     def held(self) -> int:
         """Sum of the holds that have not ended by now."""
         return sum(hold.amount for hold in self.account.holds if hold.expires > self.now)
@@ -237,10 +290,21 @@ class Story:
         if need is None:
             return NOTHING_MORE
         earlier = next((one for one in self.journal if one.key and one.key == key), None) if need.earlier else None
-        original = self._original(request) if need.original and isinstance(request, Reversal) else None
-        return Past(earlier, original, self._end_of(original))
+        wanted = need.original and isinstance(request, Reversal | Presentment)
+        original = self._original(request) if wanted else None  # type: ignore[arg-type]
+        held = original.outcome.hold if original and isinstance(original.outcome, Approved) else HoldId("")
+        return Past(earlier, original, self._end_of(original), held, self._posting_of(original))
 
-    def _original(self, reversal: Reversal) -> Decision | None:
+    def _posting_of(self, original: Decision | None) -> Posting | None:
+        """What it posted, as it is now."""
+        if original is None or not isinstance(original.outcome, Approved):
+            return None
+        moved = [
+            one.posting for made in self.journal for one in made.changes if isinstance(one, Posted | PostingReduced)
+        ]
+        return next((one for one in reversed(moved) if one.id == original.outcome.posting), None)
+
+    def _original(self, reversal: Reversal | Presentment) -> Decision | None:
         """The newest approved one that it names, else the newest."""
         found = [one for one in reversed(self.journal) if _is_original(one.request, reversal)]
         return next((one for one in found if isinstance(one.outcome, Approved)), found[0] if found else None)
@@ -252,7 +316,7 @@ class Story:
         return next((end.how for end in ends if end.hold == original.outcome.hold), None)
 
 
-def _is_original(request: Request, reversal: Reversal) -> bool:
+def _is_original(request: Request, reversal: Reversal | Presentment) -> bool:
     return (
         isinstance(request, Authorization)
         and request.card == reversal.card

@@ -30,9 +30,10 @@ from given import (
     with_pin,
     withdrawal,
 )
+from msgspec.structs import replace
 
 from authsvc.model import POLAND, Authorization, Bucket, Entry, Kind, Limits, Pin, Reason
-from authsvc.products import Product
+from authsvc.products import ForbiddenMerchant, Product
 from authsvc.rules.channel import bucket_of
 from authsvc.rules.decide import decide
 
@@ -108,16 +109,10 @@ def test_contactless_can_be_switched_off(product: Product, entry: Entry, pin: Pi
     assert reason(decide(with_pin(), start, product, NOON)) is None
 
 
-UNDECIDED = [
-    Kind.REFUND, Kind.DEPOSIT, Kind.TRANSFER, Kind.PIN_CHANGE, Kind.INCREMENTAL,
-]  # fmt: skip
-
-
 @pytest.mark.parametrize("product", ALL, ids=ids)
-@pytest.mark.parametrize("kind", UNDECIDED)
-def test_what_is_not_decided_is_refused(product: Product, kind: Kind) -> None:
-    """What this engine does not decide yet is refused with its reason, never ignored (issue A, 4)."""
-    decision = decide(authorization(kind=kind), account(product), product, NOON)
+def test_a_transfer_by_a_message_is_refused(product: Product) -> None:
+    """A message has no account number to send money to: refused with its reason, never ignored (S §2.37, W §2)."""
+    decision = decide(authorization(kind=Kind.TRANSFER), account(product), product, NOON)
     assert (reason(decision), code(decision)) == (Reason.UNSUPPORTED_TRANSACTION, "12")
 
 
@@ -130,22 +125,27 @@ def test_a_feature_that_is_not_decided_is_refused_and_named(product: Product, fe
     assert decision.trace[-1].inputs == {"feature": feature}
 
 
-@pytest.mark.parametrize(
-    ("product", "then", "visa_or_mastercard"),
-    [
-        (CREDIT, Reason.CASHBACK_NOT_ALLOWED, "57"),
-        (BPS, Reason.UNSUPPORTED_TRANSACTION, "12"),  # offered (W §8.7), and decided with issue B
-        (SGB, Reason.CASHBACK_NOT_ALLOWED, "57"),
-        (MINOR_SGB, Reason.CASHBACK_NOT_ALLOWED, "57"),
-    ],
-)
-def test_cashback(product: Product, then: Reason, visa_or_mastercard: str) -> None:
-    """Cashback is refused where the product does not offer it (S §13.1, P §4.2), and not decided yet where it does."""
-    decision = decide(authorization(kind=Kind.CASHBACK), account(product), product, NOON)
-    assert (reason(decision), code(decision)) == (then, visa_or_mastercard)
-
-
 FORBIDDEN, FINE = Reason.MERCHANT_FORBIDDEN, None
+
+
+@pytest.mark.parametrize(("product", "paragraph"), [(CREDIT, "S §19.1"), (BPS, "W §26.1.5")], ids=["S", "W"])
+@pytest.mark.parametrize(("remote", "abroad", "request_", "then"), [
+    (False, False, authorization(mcc="5993"), FORBIDDEN),
+    (False, False, withdrawal(mcc="5993"), FORBIDDEN),
+    (False, False, authorization(mcc="5994"), FINE),
+    (True, False, authorization(mcc="5993"), FINE),
+    (True, False, online(mcc="5993"), FORBIDDEN),
+    (False, True, authorization(mcc="5993"), FINE),
+    (False, True, authorization(mcc="5993", country=GERMANY), FORBIDDEN),
+])  # fmt: skip
+def test_what_the_bank_lists_as_unlawful_is_refused(
+    product: Product, paragraph: str, remote: bool, abroad: bool, request_: Authorization, then: Reason | None
+) -> None:
+    """S §19.1, W §26.1.5: no use against the law. Neither names merchants; one that the bank lists is refused with it."""
+    listed = ForbiddenMerchant(name="a list of the bank", mcc=("5993",), remote=remote, abroad=abroad)
+    decision = decide(request_, account(product), replace(product, forbidden=(listed,)), NOON)
+    step = next(step for step in decision.trace if step.rule == "merchant")
+    assert (reason(decision), code(decision), step.paragraph) == (then, "57" if then else "00", paragraph)
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ REFUSALS: list[tuple[Reason, Any, Message, str, str]] = [
     (Reason.CVV2_WRONG, {}, online(cvv2="N"), "N7", "63"),
     (Reason.PIN_WRONG, {}, wrong_pin(), "55", "55"),
     (Reason.PIN_TRIES_EXCEEDED, {"counters": Counters(pin_failures=3, pin_blocked_on=TODAY)}, with_pin(), "75", "75"),
-    (Reason.UNSUPPORTED_TRANSACTION, {}, authorization(kind=Kind.REFUND), "12", "12"),
+    (Reason.UNSUPPORTED_TRANSACTION, {}, authorization(kind=Kind.TRANSFER), "12", "12"),
     (Reason.CHANNEL_OFF, {"limits": limits(cash=0)}, withdrawal(), "57", "57"),
     (Reason.CHANNEL_OFF, {"limits": limits(cashless=0)}, authorization(), "57", "57"),
     (Reason.CHANNEL_OFF, {"limits": limits(internet=0)}, online(), "57", "57"),

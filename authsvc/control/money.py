@@ -1,0 +1,153 @@
+"""The calls that move money: transfers out of an account, and presentments from a clearing desk."""
+
+from __future__ import annotations
+
+from litestar import post
+from litestar.params import FromPath, JSONBody, SkipValidation
+from msgspec import Struct
+from msgspec.structs import replace
+from stdnum import iban as ibans
+
+from authsvc.control.bodies import PresentmentBody, TransferBody
+from authsvc.control.desk import Desk
+from authsvc.control.errors import PROBLEMS, bad_field, unknown
+from authsvc.control.idempotency import Once
+from authsvc.control.roles import Action
+from authsvc.model import (
+    AccountId,
+    CardId,
+    CardRef,
+    Decision,
+    Entry,
+    Kind,
+    Minor,
+    Origin,
+    Original,
+    Posted,
+    PostingKind,
+    Presentment,
+    Reason,
+    Refused,
+    Transfer,
+)
+from authsvc.rules import views
+
+CURRENCIES = {"PLN": "985", "EUR": "978", "USD": "840", "GBP": "826", "CHF": "756"}
+LARGEST_LIST = 4 * 1024 * 1024
+"""Bytes; about fifteen thousand presentments."""
+
+
+class Transferred(Struct, frozen=True):
+    """`fee`: taken beside `amount`; `balance`: right after both."""
+
+    decision: str
+    account: str
+    amount: int
+    fee: int
+    balance: int
+
+
+@post("/accounts/{account:str}/transfers", opt={"action": Action.TRANSFER}, responses=PROBLEMS, tags=["accounts"])
+async def transfer(
+    account: FromPath[str], data: JSONBody[TransferBody], desk: SkipValidation[Desk], once: SkipValidation[Once]
+) -> Transferred:
+    """Money out of the card account to a Polish account, in PLN; it counts as cash (S §14, W §2)."""
+    iban = _iban(data.iban)
+    found = await desk.account(AccountId(account))
+    if data.card not in found.account.cards:
+        raise unknown("card")
+    command = Transfer(
+        found.account.id, CardId(data.card), Minor(data.amount), iban, data.reference, once.key, once.fingerprint(data)
+    )
+    return _transferred(await desk.decide(command), data.amount)
+
+
+def _iban(text: str) -> str:
+    """Without spaces and in capitals, a bare Polish number with its "PL". Raises 400 on a wrong check number."""
+    compact = text.replace(" ", "").upper()
+    compact = f"PL{compact}" if compact.isdigit() else compact
+    if not ibans.is_valid(compact):
+        raise bad_field("iban", "is no account number: its length or its check digits are wrong")
+    return compact
+
+
+def _transferred(decision: Decision, amount: int) -> Transferred:
+    posted = [change for change in decision.changes if isinstance(change, Posted)]
+    fee = sum(change.posting.amount for change in posted if change.posting.kind is PostingKind.FEE)
+    return Transferred(decision.id, decision.account, amount, fee, posted[-1].balance)
+
+
+class PresentmentOutcome(Struct, frozen=True):
+    """Of one presentment, at the same place in the answer as in the list. `outcome`: "posted" or "refused"; `reason`: of a
+    refusal; `amount`: grosze posted, negative for money to the holder; `matched`: what it belonged to; `flags`: what a
+    clearing desk looks at: late, above_hold, below_hold, twice, after_reversal, no_authorization, overdrawn."""
+
+    outcome: str
+    decision: str | None = None
+    account: str | None = None
+    card: str | None = None
+    reason: Reason | None = None
+    amount: int | None = None
+    hold: str | None = None
+    matched: str | None = None
+    flags: tuple[str, ...] = ()
+
+
+@post(
+    "/presentments",
+    opt={"action": Action.PRESENT},
+    responses=PROBLEMS,
+    tags=["presentments"],
+    request_max_body_size=LARGEST_LIST,
+)
+async def present(
+    data: JSONBody[list[PresentmentBody]], desk: SkipValidation[Desk], once: SkipValidation[Once]
+) -> list[PresentmentOutcome]:
+    """Post presentments, each a decision of its own, in their order. Under an Idempotency-Key each is posted once."""
+    return [await _present(body, number, desk, once) for number, body in enumerate(data)]
+
+
+async def _present(body: PresentmentBody, number: int, desk: Desk, once: Once) -> PresentmentOutcome:
+    card = await desk.engine.card_named(body.pan_or_card)
+    if card is None:
+        return PresentmentOutcome("refused", reason=Reason.UNKNOWN_CARD)
+    key = f"{once.key}:{number}" if once.key else ""
+    content = once.fingerprint(replace(body, pan_or_card=card.card))
+    return outcome_of(await desk.engine.present(_presentment(body, card, key, content)))
+
+
+def _presentment(body: PresentmentBody, card: CardRef, key: str, fingerprint: str) -> Presentment:
+    return Presentment(
+        account=card.account,
+        card=card.card,
+        virtual=card.virtual,
+        origin=Origin("0220", "", "", merchant=body.merchant_id.strip(), rrn=body.rrn),
+        fingerprint=fingerprint,
+        kind=Kind(body.kind),
+        amount=Minor(body.amount),
+        currency=CURRENCIES.get(body.currency, body.currency),
+        billing=Minor(body.billing_amount or 0),
+        billing_currency=CURRENCIES.get(body.billing_currency, body.billing_currency) if body.billing_amount else "",
+        original=Original(rrn=body.rrn),
+        code=body.authorization_code,
+        final=body.final,
+        entry=Entry.ECOMMERCE if body.internet else Entry.CHIP,
+        mcc=body.mcc,
+        idempotency=key,
+    )
+
+
+def outcome_of(decision: Decision) -> PresentmentOutcome:
+    """What became of a presentment, for a clearing desk."""
+    request, outcome = decision.request, decision.outcome
+    assert isinstance(request, Presentment)
+    if isinstance(outcome, Refused):
+        return PresentmentOutcome("refused", decision.id, decision.account, request.card or None, outcome.reason)
+    posted = next((change for change in decision.changes if isinstance(change, Posted)), None)
+    return PresentmentOutcome(
+        "posted", decision.id, decision.account, request.card, amount=posted.posting.amount if posted else 0,
+        hold=outcome.hold or None, matched=views.matched(decision) or None, flags=views.flags(decision),
+    )  # fmt: skip
+
+
+HANDLERS = (transfer, present)
