@@ -165,6 +165,22 @@ def test_a_server_that_goes_away_in_mid_flow(start: Start, server: PostgresServe
     bank.close()
 
 
+def test_a_stop_while_the_server_is_away(start: Start, server: PostgresServer) -> None:
+    """SIGTERM ends the engine all the same, exit 0; nothing that was answered is missing afterwards."""
+    engine = start(f"ledger.url={server.database()}")
+    bank = Bank(engine)
+    card = bank.issue("prepaid-bps", load=10_00)
+    assert card.pay(1_00) == "00"
+    server.stop()
+    wait_until(lambda: not engine.is_ready())
+    assert card.pay(1_00) == "91"
+    engine.stop()
+    server.start()
+    bank = restarted(engine, [card])
+    assert card.money() == (1_00, 9_00)
+    bank.close()
+
+
 def test_a_server_that_is_not_there_at_the_start(start: Start, server: PostgresServer) -> None:
     """Named, and no password shown."""
     url = server.database()

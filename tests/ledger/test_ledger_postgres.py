@@ -164,10 +164,11 @@ async def one_worker(ledger: PostgresLedger, accounts: list[str], turns: int) ->
     return taken
 
 
-async def test_several_workers_on_the_same_accounts(url: str) -> None:
+@pytest.mark.parametrize("partitions", [0, 3])
+async def test_several_workers_on_the_same_accounts(url: str, partitions: int) -> None:
     """Each decision on a head that moved meanwhile is stale; what was taken is there, each once, in one chain."""
     names = [f"acc{number}" for number in range(20)]
-    ledgers = [PostgresLedger(url) for _ in range(3)]
+    ledgers = [PostgresLedger(url, partitions=partitions) for _ in range(3)]
     for ledger in ledgers:
         await ledger.open()
     orders = (names, names[::-1], names[7:] + names[:7])
