@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import random
 import shutil
 import signal
 import socket
@@ -83,7 +84,8 @@ class PostgresServer:
             )
         until = time.monotonic() + START_SECONDS
         while subprocess.run([self._bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]).returncode:
-            assert time.monotonic() < until, (self.folder / "log").read_text()[-2000:]
+            ended = self._process.poll() is not None
+            assert not ended and time.monotonic() < until, (self.folder / "log").read_text()[-2000:]  # noqa: PT018
             time.sleep(0.02)
         return self
 
@@ -129,6 +131,9 @@ async def _execute(url: str, statements: tuple[str, ...]) -> None:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Below those that the system gives to outgoing connections, so that nobody has it after a restart either."""
+    for port in random.sample(range(12_000, 32_000), 100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
+    raise AssertionError("no free port")
