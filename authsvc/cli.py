@@ -18,6 +18,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from authsvc import __version__, config, engine, logs, workers
+from authsvc import cli_books as _books  # noqa: F401 - its commands join `account`
 from authsvc.cli_cards import account, card
 from authsvc.codec.describe import describe as describe_message
 from authsvc.codec.describe import payload_from_text, rows
@@ -79,9 +80,8 @@ def _announce(loaded: config.Config, started: Sequence[workers.Started]) -> None
     """Where to look, and a line to try."""
     for name, listener in loaded.listeners.items():
         port = started[0].ports[name]
-        click.echo(
-            f"  ISO 8583     {listener.host}:{port}  {listener.dialect}, framing {listener.framing}  (listener {name})"
-        )
+        framing = " ".join([listener.framing, *(key for key in ("inclusive", "tpdu", "vap") if getattr(listener, key))])
+        click.echo(f"  ISO 8583     {listener.host}:{port}  {listener.dialect}, framing {framing}  (listener {name})")
     for each in started:
         control = f"http://{loaded.control.host}:{each.ports['control']}"
         click.echo(f"  control API  {control}/v1   schema at /schema, also /healthz /readyz /metrics")

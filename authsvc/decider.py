@@ -32,11 +32,13 @@ from authsvc.model import (
     OpenAccount,
     Past,
     Pin,
+    Posted,
     Presentment,
     Reason,
     Request,
     Reversal,
     UnixMs,
+    names,
     request_key,
 )
 from authsvc.products import Product, Products
@@ -221,13 +223,25 @@ class Decider:
                 return replace(past, original_hold=hold.id, original_end=hold.end)
         found = await self._ledger.original(account, request.card, original, origin.terminal, origin.merchant)
         if found is None:
-            return past
+            return self._with_pending(past, request)
         decision, end = found
         outcome = decision.outcome
         if not isinstance(outcome, Approved):
             return replace(past, original=decision)
         posting = await self._ledger.posting(account, outcome.posting) if outcome.posting else None
         return replace(past, original=decision, original_end=end, original_hold=outcome.hold, posting=posting)
+
+    def _with_pending(self, past: Past, request: Reversal | Presentment) -> Past:
+        """An original that is still on its way to the disk, and posted so many others ago that the document has let it go."""
+        origin = request.origin
+        for (account, _), (decision, _) in self._on_their_way.items():
+            made = decision.request
+            if account != request.account or not isinstance(made, Authorization | Presentment):
+                continue
+            if made.card == request.card and names(request.original, origin.terminal, origin.merchant, made.origin):
+                posted = (change.posting for change in decision.changes if isinstance(change, Posted))
+                return replace(past, original=decision, posting=next(posted, None))
+        return past
 
     async def _remembered(self, decision: Decision) -> Decision:
         """A repeat's answer leaves only when the first one's decision is durable."""

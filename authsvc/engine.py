@@ -27,7 +27,7 @@ from authsvc.ledger.postgres import PostgresLedger
 from authsvc.ledger.sqlite import SqliteLedger
 from authsvc.logs import get_logger, log_loop_exception
 from authsvc.metrics import Metrics
-from authsvc.model import Account, AccountId, CardId, CardRef, Command, Decision, Presentment, UnixMs
+from authsvc.model import Account, AccountId, CardId, CardRef, Command, Decision, Minor, Presentment, UnixMs
 from authsvc.pipeline import Pipeline
 from authsvc.products import Products, load_products
 from authsvc.security.draws import Draws
@@ -193,6 +193,17 @@ class ControlPort:
 
     async def journal(self, account: AccountId, after: int, limit: int) -> list[Decision]:
         return [row.decision for row in await self._ledger.journal(account, after, limit)]
+
+    async def movements(
+        self, account: AccountId, since: UnixMs, until: UnixMs, after: int, limit: int
+    ) -> list[Decision]:
+        return [row.decision for row in await self._ledger.movements(account, since, until, after, limit)]
+
+    async def balance_before(self, account: AccountId, at: UnixMs) -> Minor:
+        return await self._ledger.balance_before(account, at)
+
+    async def trial_balance(self, until: UnixMs) -> dict[str, Minor]:
+        return await self._ledger.trial_balance(until)
 
     async def find(self, rrn: str, stan: str, account: str) -> list[Decision]:
         return [row.decision for row in await self._ledger.find(rrn, stan, account)]

@@ -81,6 +81,15 @@ class TransferBody(Body, frozen=True):
     reference: PaymentReference
 
 
+class ChargeBody(Body, frozen=True):
+    """`card`: whose share it is, on an account with several cards."""
+
+    kind: Literal["fee", "commission", "interest", "overdue_interest", "reminder_cost", "court_cost", "write_off"]
+    amount: Amount
+    reference: PaymentReference
+    card: str = ""
+
+
 class PresentmentBody(Body, frozen=True):
     """One claim of an acquirer. `amount`: minor units of `currency` (ISO 4217 numeric, or PLN, EUR, USD, GBP, CHF);
     `billing_amount`: what the scheme converted it to, minor units of `billing_currency`; `final`: no other will come of

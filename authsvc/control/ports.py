@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from authsvc.ledger.journal import VaultEntry
-from authsvc.model import Account, AccountId, CardId, CardRef, Command, Decision, Presentment, UnixMs, VirtualId
+from authsvc.model import Account, AccountId, CardId, CardRef, Command, Decision, Minor, Presentment, UnixMs, VirtualId
 
 MetricsText = Callable[[], bytes]
 """All metrics in the Prometheus text format."""
@@ -39,6 +39,17 @@ class Engine(Protocol):
 
     async def journal(self, account: AccountId, after: int, limit: int) -> list[Decision]:
         """At most `limit` decisions of the account with a sequence number above `after`, in order."""
+
+    async def movements(
+        self, account: AccountId, since: UnixMs, until: UnixMs, after: int, limit: int
+    ) -> list[Decision]:
+        """At most `limit` decisions that moved money of the account in that time, with a sequence number above `after`."""
+
+    async def balance_before(self, account: AccountId, at: UnixMs) -> Minor:
+        """The balance of the account before that moment, grosze."""
+
+    async def trial_balance(self, until: UnixMs) -> dict[str, Minor]:
+        """Each account of the general ledger, grosze: debits above zero, credits below."""
 
     async def find(self, rrn: str, stan: str, account: str) -> list[Decision]:
         """The decisions on messages that match every criterion that is not ""."""

@@ -177,8 +177,10 @@ class Ledger(Protocol):
         """A posting as it is now, after its reversals."""
         ...
 
-    async def movements(self, account: AccountId, since: UnixMs, until: UnixMs, limit: int = 1000) -> list[JournalRow]:
-        """Decisions of the account that moved money from `since` on and before `until`, in order."""
+    async def movements(
+        self, account: AccountId, since: UnixMs, until: UnixMs, after: int = 0, limit: int = 1000
+    ) -> list[JournalRow]:
+        """Decisions of the account that moved money from `since` on and before `until`, above seq `after`, in order."""
         ...
 
     async def balance_before(self, account: AccountId, at: UnixMs) -> Minor:

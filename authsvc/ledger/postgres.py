@@ -299,8 +299,10 @@ class PostgresLedger:
     async def posting(self, account: AccountId, posting: PostingId) -> Posting | None:
         return await self._read(self._reader.posting(account, posting))
 
-    async def movements(self, account: AccountId, since: UnixMs, until: UnixMs, limit: int = 1000) -> list[JournalRow]:
-        return await self._read(self._reader.movements(account, since, until, limit))
+    async def movements(
+        self, account: AccountId, since: UnixMs, until: UnixMs, after: int = 0, limit: int = 1000
+    ) -> list[JournalRow]:
+        return await self._read(self._reader.movements(account, since, until, after, limit))
 
     async def balance_before(self, account: AccountId, at: UnixMs) -> Minor:
         return await self._read(self._reader.balance_before(account, at))

@@ -127,11 +127,13 @@ class PostgresReader:
         moved = (one for row in rows for one in row.decision.changes if isinstance(one, Posted | PostingReduced))
         return next((one.posting for one in moved if one.posting.id == posting), None)
 
-    async def movements(self, account: AccountId, since: UnixMs, until: UnixMs, limit: int) -> list[JournalRow]:
-        """Decisions of the account that moved money from `since` on and before `until`, in order."""
-        moved = "SELECT seq FROM entries WHERE account = $1 AND at >= $2 AND at < $3"
-        query = f"{_ROW} WHERE account = $1 AND seq IN ({moved}) ORDER BY seq LIMIT $4"
-        return await self._rows(query, account, since, until, limit)
+    async def movements(
+        self, account: AccountId, since: UnixMs, until: UnixMs, after: int, limit: int
+    ) -> list[JournalRow]:
+        """Decisions of the account that moved money from `since` on and before `until`, above seq `after`, in order."""
+        moved = "SELECT seq FROM entries WHERE account = $1 AND seq > $4 AND at >= $2 AND at < $3"
+        query = f"{_ROW} WHERE account = $1 AND seq IN ({moved}) ORDER BY seq LIMIT $5"
+        return await self._rows(query, account, since, until, after, limit)
 
     async def balance_before(self, account: AccountId, at: UnixMs) -> Minor:
         """The balance of the account from what moved before `at`, grosze."""

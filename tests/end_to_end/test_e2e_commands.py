@@ -268,8 +268,8 @@ RIGHTS: list[tuple[str, str, dict[str, object] | None, set[str]]] = [
     ("GET", "/v1/accounts/{account}", None, {"operator", "branch", "hotline", "portal", "auditor"}),
     ("GET", "/v1/accounts/{account}/journal", None, {"operator", "branch", "hotline", "portal", "auditor"}),
     ("POST", "/v1/cards/{card}/unblock-pin", None, {"operator", "branch", "hotline"}),
-    ("PUT", "/v1/cards/{card}/limits", {"cash": 1}, {"operator", "branch", "hotline", "portal"}),
-    ("PUT", "/v1/cards/{card}/pin", {"pin": "1234"}, {"operator", "branch", "hotline", "portal"}),
+    ("PUT", "/v1/cards/{card}/limits", {"cash": 1}, {"operator", "branch", "portal"}),
+    ("PUT", "/v1/cards/{card}/pin", {"pin": "1234"}, {"operator", "branch", "portal"}),
     ("POST", "/v1/cards/{card}/block", {"kind": "temporary", "by": "bank"}, {"operator", "branch", "hotline"}),
     (
         "POST",

@@ -195,7 +195,8 @@ async def test_what_moved_is_in_the_general_ledger(ledger: Ledger) -> None:
     ]  # fmt: skip
     assert [row.seq for row in await ledger.movements("acc", first, third + 1)] == [1, 3]
     assert [row.seq for row in await ledger.movements("acc", first + 1, third)] == []
-    assert [row.seq for row in await ledger.movements("acc", first, third + 1, 1)] == [1]
+    assert [row.seq for row in await ledger.movements("acc", first, third + 1, 0, 1)] == [1]
+    assert [row.seq for row in await ledger.movements("acc", first, third + 1, 1)] == [3]
     balance = await ledger.trial_balance(NOON + 1_000)
     assert balance == {"cardholder": -157_00, "loads": 157_00}
     assert sum(balance.values()) == 0
