@@ -137,19 +137,6 @@ async def test_a_hold_that_is_not_open_stops_everything(url: str) -> None:
         assert await again.head("other") is None
 
 
-async def test_every_row_is_looked_up_by_its_index(url: str) -> None:
-    """Also on tables so young that the server knows nothing of them: no statement of a commit reads a whole table."""
-    async with opened_postgres(url) as ledger:
-        heads = [unborn(f"acc{number}") for number in range(20)]
-        for turn in range(8):
-            heads = await asyncio.gather(*(take(ledger, head, approve(head, f"{turn:06}")) for head in heads))
-        await asyncio.gather(*(take(ledger, head, end(head, "000003")) for head in heads))
-        async with connected(url) as asking:
-            await asking.execute("SELECT pg_stat_force_next_flush()")
-            plan = await asking.fetch("SELECT relname, seq_tup_read FROM pg_stat_user_tables WHERE seq_tup_read > 8")
-    assert plan == []
-
-
 # ------------------------------------------------------------------------------------------------- several writers
 
 
