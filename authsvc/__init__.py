@@ -16,7 +16,8 @@ Read in this order:
 * `rules.authorization`: the ordered tuple of rules; `rules.decide` and `rules.evolve` around it. Pure.
 * `ledger.journal`: how a decision becomes durable, and why nobody can overspend.
 * `state.copy`: the fast copy that may vanish at any moment.
-* `server`: links, back-pressure, drain. `control`: the HTTP API. `cli`: the command line; `engine` wires the parts.
+* `server`: links, back-pressure, drain. `control`: the HTTP API. `cli`: the command line; `engine` wires the parts,
+  `workers` runs several of them.
 
 Five laws hold everywhere: every change of an account is one decision; decide and evolve are pure; the journal is the
 arbiter; Redis is only a copy; no answer leaves before it is remembered.

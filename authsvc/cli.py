@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,16 +17,17 @@ import uvloop
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from authsvc import __version__, config, engine, logs
+from authsvc import __version__, config, engine, logs, workers
 from authsvc import cli_books as _books  # noqa: F401 - its commands join `account`
 from authsvc.cli_cards import account, card
 from authsvc.codec.describe import describe as describe_message
 from authsvc.codec.describe import payload_from_text, rows
 from authsvc.codec.dialects import DIALECTS
 from authsvc.errors import AuthsvcError, ConfigError, PeerError
+from authsvc.ledger.postgres_records import PostgresRecords
 from authsvc.ledger.reconcile import Copy
 from authsvc.ledger.reconcile import reconcile as differences
-from authsvc.ledger.sqlite_reader import open_reader
+from authsvc.ledger.sqlite_reader import SqliteReader, open_reader
 from authsvc.model import AccountId, Head
 from authsvc.rules.evolve import evolve
 from authsvc.rules.explain import explain as tell
@@ -72,24 +73,24 @@ def serve(file: Path, overrides: tuple[str, ...]) -> None:
     """Run the engine until SIGTERM or Ctrl-C."""
     loaded = config.load(file, overrides)
     logs.configure(loaded.log.level)
-    sys.exit(uvloop.run(engine.serve(loaded, _announce)))
+    sys.exit(uvloop.run(workers.serve(loaded, _announce)))
 
 
-def _announce(running: engine.Engine) -> None:
+def _announce(loaded: config.Config, started: Sequence[workers.Started]) -> None:
     """Where to look, and a line to try."""
-    loaded = running.config
     for name, listener in loaded.listeners.items():
-        port = running.ports[name]
+        port = started[0].ports[name]
         framing = " ".join([listener.framing, *(key for key in ("inclusive", "tpdu", "vap") if getattr(listener, key))])
         click.echo(f"  ISO 8583     {listener.host}:{port}  {listener.dialect}, framing {framing}  (listener {name})")
-    control = f"http://{loaded.control.host}:{running.ports['control']}"
-    click.echo(f"  control API  {control}/v1   schema at /schema, also /healthz /readyz /metrics")
-    click.echo(f"  data         {loaded.data_dir.resolve()}   clock: {loaded.clock}")
-    for demo in running.seeded:
+    for each in started:
+        control = f"http://{loaded.control.host}:{each.ports['control']}"
+        click.echo(f"  control API  {control}/v1   schema at /schema, also /healthz /readyz /metrics")
+    click.echo(f"  data         {loaded.data_dir.resolve()}   clock: {loaded.clock}   workers: {loaded.workers}")
+    for demo in started[0].seeded:
         click.echo(
             f"  demo card    {demo.pan}  PIN {demo.pin}  expiry {demo.expiry}  {demo.product}  account {demo.account}"
         )
-    if running.seeded:
+    if started[0].seeded:
         click.echo("  try          make demo     (in another terminal; plays a story and explains each answer)")
     click.echo("ready; Ctrl-C stops everything")
     sys.stdout.flush()
@@ -100,8 +101,7 @@ def _announce(running: engine.Engine) -> None:
 @settings
 def explain(rrn: str, file: Path, overrides: tuple[str, ...]) -> None:
     """Tell the decisions on the messages with this RRN, oldest first, each rule with its paragraph."""
-    reader = open_reader(_ledger_file(file, overrides))
-    found = reader.find(rrn, "", "", 100)
+    found = _open_ledger(config.load(file, overrides)).find(rrn, "", "", 100)
     for row in reversed(found):
         click.echo(tell(row.decision))
     if not found:
@@ -135,9 +135,10 @@ def _text_of(message: str) -> str:
 def reconcile(file: Path, overrides: tuple[str, ...]) -> None:
     """Prove that heads, holds and the Redis copy agree with the journal; name every account that does not."""
     loaded = config.load(file, overrides)
-    reader = open_reader(loaded.data_dir / engine.LEDGER_FILE)
+    reader = _open_ledger(loaded)
     copy = _redis_copy(loaded)
-    click.echo(f"ledger: {loaded.data_dir / engine.LEDGER_FILE}, Redis copy: {'compared' if copy else 'not running'}")
+    where = loaded.data_dir / engine.LEDGER_FILE if loaded.ledger.url == config.EMBEDDED else "PostgreSQL"
+    click.echo(f"ledger: {where}, Redis copy: {'compared' if copy else 'not running'}")
     count = 0
     for difference in differences(reader, evolve, copy):
         count += 1
@@ -163,8 +164,11 @@ def _redis_copy(loaded: config.Config) -> Copy | None:
     return copy
 
 
-def _ledger_file(file: Path, overrides: tuple[str, ...]) -> Path:
-    return config.load(file, overrides).data_dir / engine.LEDGER_FILE
+def _open_ledger(loaded: config.Config) -> SqliteReader | PostgresRecords:
+    """Read-only, beside a running engine or without one. Raises ConfigError."""
+    if loaded.ledger.url == config.EMBEDDED:
+        return open_reader(loaded.data_dir / engine.LEDGER_FILE)
+    return PostgresRecords(loaded.ledger.url)
 
 
 main.add_command(account)

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from authsvc.errors import ConfigError
 
@@ -38,9 +38,13 @@ class RedisConfig(_Part, frozen=True, kw_only=True):
 
 
 class LedgerConfig(_Part, frozen=True, kw_only=True):
-    """`url`: "embedded" (SQLite under `data_dir`)."""
+    """`url`: "embedded" (SQLite under `data_dir`) or "postgresql://[user[:password]@]host[:port]/database".
+
+    `partitions`: of the PostgreSQL tables, by hash of the account; counts when the schema is made. 0: not divided.
+    """
 
     url: str = EMBEDDED
+    partitions: Annotated[int, Meta(ge=0, le=1024)] = 0
 
 
 class Token(_Part, frozen=True, kw_only=True):
@@ -147,6 +151,15 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config:
     return config
 
 
+def to_json(config: Config) -> bytes:
+    """For a worker of ours; one line. It holds what the settings hold: for a pipe, not for a file."""
+    return msgspec.json.encode(config, enc_hook=str)
+
+
+def from_json(line: bytes) -> Config:
+    return msgspec.json.decode(line, type=Config, dec_hook=_to_path)
+
+
 def _read(path: Path) -> dict[str, object]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -223,12 +236,7 @@ def _named_tables(settings: Mapping[str, object]) -> Iterator[tuple[str, object,
 
 def _check(path: Path, config: Config) -> None:
     """What types alone cannot say."""
-    if config.workers != 1:
-        raise ConfigError(f"{path}: workers: more than 1 needs the PostgreSQL ledger, which comes in a later version")
-    if config.ledger.url != EMBEDDED:
-        later = config.ledger.url.startswith("postgresql://")
-        problem = "PostgreSQL comes in a later version" if later else "unknown kind of ledger"
-        raise ConfigError(f'{path}: ledger.url: {problem}; expected "embedded"')
+    _check_ledger(path, config)
     if config.redis.url != EMBEDDED:
         try:
             redis_address(config.redis.url)
@@ -240,8 +248,35 @@ def _check(path: Path, config: Config) -> None:
     _check_framings(path, config)
 
 
+def _check_ledger(path: Path, config: Config) -> None:
+    embedded = config.ledger.url == EMBEDDED
+    if config.workers > 1 and embedded:
+        raise ConfigError(f"{path}: workers: more than 1 needs a PostgreSQL ledger (ledger.url)")
+    if config.workers > 1 and config.clock != "system":
+        raise ConfigError(f"{path}: clock: a simulated one needs workers = 1, as each worker would have its own")
+    if embedded:
+        return
+    try:
+        parts = urlsplit(config.ledger.url)
+        right = parts.scheme == "postgresql" and (parts.port is None or parts.port > 0)
+    except ValueError:
+        right = False
+    if not right:
+        expected = 'expected "embedded" or "postgresql://user:password@host:port/database"'
+        raise ConfigError(f"{path}: ledger.url: {expected}") from None
+
+
+def control_of(config: Config, worker: int) -> ControlConfig:
+    """The control API of a worker, counted from 1: each has its own port, one above the other."""
+    port = config.control.port
+    return structs.replace(config.control, port=port and port + worker - 1)
+
+
 def _check_ports(path: Path, config: Config) -> None:
-    taken = {(config.control.host, config.control.port): "control.port"}
+    control = [control_of(config, worker) for worker in range(1, config.workers + 1)]
+    if control[-1].port > 65_535:
+        raise ConfigError(f"{path}: control.port: {config.workers} workers need as many ports from there on")
+    taken = {(each.host, each.port): "control.port" for each in control}
     for name, listener in config.listeners.items():
         key = f"listeners.{name}.port"
         other = taken.setdefault((listener.host, listener.port), key)

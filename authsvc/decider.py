@@ -49,8 +49,9 @@ from authsvc.state.copy import RedisState
 
 ChipAnswer = Callable[[str], str]
 """DE39 -> DE55 of the answer."""
-ATTEMPTS = 5
-"""How often one request is decided before it is given up: each lost race means that another decision was taken."""
+ATTEMPTS = 50
+"""How often one request is decided before it is given up. Each lost race means that another decision was taken; several
+workers on one busy account lose some ten in a row now and then, and the time that a decision is worth ends it anyway."""
 
 
 class _Tip(NamedTuple):

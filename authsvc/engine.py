@@ -17,12 +17,13 @@ from authsvc.clock import Clock, SimulatedClock, SystemClock
 from authsvc.codec.dialects import DIALECTS
 from authsvc.codec.framing import FRAMINGS
 from authsvc.codec.pan import is_pan
-from authsvc.config import EMBEDDED, Config
+from authsvc.config import EMBEDDED, Config, control_of
 from authsvc.control.app import build_app
 from authsvc.control.roles import tokens_by_hash
 from authsvc.decider import Decider
 from authsvc.errors import ConfigError
 from authsvc.ledger.journal import VaultEntry
+from authsvc.ledger.postgres import PostgresLedger
 from authsvc.ledger.sqlite import SqliteLedger
 from authsvc.logs import get_logger, log_loop_exception
 from authsvc.metrics import Metrics
@@ -52,11 +53,12 @@ LEDGER_FILE = "ledger.sqlite"
 
 
 class Engine:
-    """One worker: built by `build`, then `start`, `run`, `stop`, each once."""
+    """One worker: built by `build`, then `start`, `run`, `stop`, each once. `worker`: which one, counted from 1."""
 
-    def __init__(self, config: Config, products: Products) -> None:
+    def __init__(self, config: Config, products: Products, worker: int = 1) -> None:
         self.config = config
         self.products = products
+        self.worker = worker
         self.seeded: list[Seeded] = []
         self.ports: dict[str, int] = {}
         self._ready = False
@@ -74,7 +76,7 @@ class Engine:
         keys = load_keys(config.key_file)
         self.metrics = Metrics(CollectorRegistry(), products=self.products, listeners=config.listeners)
         self.clock: Clock = SimulatedClock(config.data_dir / "clock") if config.clock == "simulated" else SystemClock()
-        self.ledger = SqliteLedger(config.data_dir / LEDGER_FILE, self.metrics.committed, self._ledger_failed)
+        self.ledger = self._make_ledger()
         self._valkey = EmbeddedValkey(config.data_dir) if config.redis.url == EMBEDDED else None
         url = self._valkey.url if self._valkey else config.redis.url
         self._connection = RedisConnection(url, on_up=self.metrics.state_up)
@@ -91,6 +93,14 @@ class Engine:
         )
         self.server = Server(pipeline, self.metrics, config.limits.in_flight)
         self._control = self._build_control()
+
+    def _make_ledger(self) -> SqliteLedger | PostgresLedger:
+        config, committed = self.config, self.metrics.committed
+        if config.ledger.url == EMBEDDED:
+            return SqliteLedger(config.data_dir / LEDGER_FILE, committed, self._ledger_failed)
+        return PostgresLedger(
+            config.ledger.url, committed, self._ledger_failed, self.metrics.ledger_up, config.ledger.partitions
+        )
 
     def _build_control(self) -> _ControlServer:
         tokens = tokens_by_hash(self.config.control.tokens)
@@ -110,25 +120,27 @@ class Engine:
         self.metrics.ledger_up(True)
         await self._connection.start()
         self._to_close.push_async_callback(self.state.close)
-        if self.config.seed_demo:
+        if self.config.seed_demo and self.worker == 1:
             cards = load_demo_cards(DEMO_CARDS, self.products)
             self.seeded = await seed(cards, self.decider, self.mint, self.products)
         for name, listener in self.config.listeners.items():
-            with _naming(f"listeners.{name}.port", listener.host, listener.port):
-                self.ports[name] = await self.server.listen(name, listener)
-        control = self.config.control
-        with _naming("control.port", control.host, control.port):
+            with naming(f"listeners.{name}.port", listener.host, listener.port):
+                self.ports[name] = await self.server.listen(name, listener, shared=self.config.workers > 1)
+        control = control_of(self.config, self.worker)
+        with naming("control.port", control.host, control.port):
             self.ports["control"] = await self._control.begin(control.host, control.port)
         self._to_close.push_async_callback(self._control.end)
-        self.sweeper.start()
-        self._to_close.push_async_callback(self.sweeper.stop)
+        if self.worker == 1:  # two sweepers would only race for the same accounts
+            self.sweeper.start()
+            self._to_close.push_async_callback(self.sweeper.stop)
         self._ready = True
+
+    def request_stop(self) -> None:
+        """What SIGTERM does."""
+        self._stopping.set()
 
     async def run(self) -> int:
         """Until SIGTERM, SIGINT, or a ledger that cannot remember any more; the exit code."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stopping.set)
         await self._stopping.wait()
         await self.stop()
         return self._exit_code
@@ -227,14 +239,15 @@ class _ControlServer(uvicorn.Server):
 
 
 @contextmanager
-def _naming(key: str, host: str, port: int) -> Iterator[None]:
+def naming(key: str, host: str, port: int) -> Iterator[None]:
+    """A port that cannot be opened is a ConfigError with its key."""
     try:
         yield
     except OSError as error:
         raise ConfigError(f"{key}: cannot listen on {host}:{port}: {error.strerror}") from error
 
 
-def build(config: Config) -> Engine:
+def build(config: Config, worker: int = 1) -> Engine:
     """An engine from settings. Everything that can be wrong with files is found here, before anything listens.
 
     Raises ConfigError naming the key.
@@ -243,7 +256,7 @@ def build(config: Config) -> Engine:
         _one_of(f"listeners.{name}.dialect", listener.dialect, DIALECTS)
         _one_of(f"listeners.{name}.framing", listener.framing, FRAMINGS)
     products = load_products(config.products_dir, config.response_codes_dir, config.rates_dir, config.chart_file)
-    return Engine(config, products)
+    return Engine(config, products, worker)
 
 
 def _one_of(key: str, value: str, known: dict[str, object] | object) -> None:
@@ -252,10 +265,12 @@ def _one_of(key: str, value: str, known: dict[str, object] | object) -> None:
         raise ConfigError(f"{key}: {value!r} is not one of {', '.join(known)}")
 
 
-async def serve(config: Config, announce: Callable[[Engine], None]) -> int:
-    """Build, start, tell `announce`, run until told to stop. A start that fails leaves nothing running."""
+async def serve(config: Config, announce: Callable[[Engine], None], worker: int = 1) -> int:
+    """One worker: build, start, tell `announce`, run until told to stop. A start that fails leaves nothing running."""
     asyncio.get_running_loop().set_exception_handler(log_loop_exception)
-    engine = build(config)
+    engine = build(config, worker)
+    for number in (signal.SIGTERM, signal.SIGINT):  # from here on: whoever reads that we are ready may end us at once
+        asyncio.get_running_loop().add_signal_handler(number, engine.request_stop)
     try:
         await engine.start()
     except BaseException:

@@ -209,11 +209,16 @@ class Server:
         self._sweeper: asyncio.TimerHandle | None = None
         self._full = False
 
-    async def listen(self, name: str, config: ListenerConfig) -> int:
-        """Open one listener; returns its port."""
+    async def listen(self, name: str, config: ListenerConfig, shared: bool = False) -> int:
+        """Open one listener; returns its port. `shared`: with other workers (SO_REUSEPORT), the kernel deals the links."""
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
-            lambda: LinkProtocol(self, name, config), config.host, config.port, reuse_address=True, backlog=1024
+            lambda: LinkProtocol(self, name, config),
+            config.host,
+            config.port,
+            reuse_address=True,
+            reuse_port=shared or None,
+            backlog=1024,
         )
         self._servers.append(server)
         if self._sweeper is None:

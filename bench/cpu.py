@@ -20,6 +20,12 @@ def of_main_thread(pid: int) -> float:
     return _seconds(Path(f"/proc/{pid}/task/{pid}/stat"))
 
 
+def workers_of(pid: int) -> list[int]:
+    """The processes that decide, when `pid` is the parent of several workers; else none."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in children if "authsvc.workers" in Path(f"/proc/{child}/cmdline").read_text()]
+
+
 def memory_mb(pid: int) -> float:
     """Resident memory."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])

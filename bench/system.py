@@ -2,7 +2,8 @@
 
 Three loads by one generator on one machine: a bare echo server of the same frames (the ceiling), the engine with as
 much under way as it can use (closed loop), and the engine at half of that rate on schedule (open loop). All processes
-share the machine; a message's CPU time is what each of them used, over the messages answered.
+share the machine; a message's CPU time is what each of them used, over the messages answered. The PostgreSQL server, which
+is not ours to start, is not in it.
 """
 
 from __future__ import annotations
@@ -48,15 +49,20 @@ class Measured(NamedTuple):
 @click.option("--accounts", "count", type=click.IntRange(1, 100_000), default=2_000, help="Accounts, a card each.")
 @click.option("--links", type=click.IntRange(1, 1_000), default=8, help="TCP connections.")
 @click.option("--under-way", type=click.IntRange(1, 256), default=32, help="On each link, closed loop.")
-def main(seconds: float, count: int, links: int, under_way: int) -> None:
+@click.option(
+    "--ledger", default="embedded", help="Of the engine: embedded, or the URL of an empty PostgreSQL database."
+)
+@click.option("--workers", type=click.IntRange(1, 64), default=1, help="Of the engine; more than 1 need PostgreSQL.")
+def main(seconds: float, count: int, links: int, under_way: int, ledger: str, workers: int) -> None:
     """Measure the engine beside its ceiling."""
     made_of, zone = mix.load(DEMO_MIX), zone_key(ROOT / "config/keys/demo.toml")
     click.echo(
         f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}; all processes share them"
     )
-    click.echo(f"{count} accounts, {links} links, {under_way} under way on each; demo mix, SQLite WAL synchronous=FULL")
+    kind = "SQLite WAL synchronous=FULL" if ledger == "embedded" else f"PostgreSQL, workers: {workers}"
+    click.echo(f"{count} accounts, {links} links, {under_way} under way on each; demo mix, {kind}")
     closed = Plan(links=links, seconds=seconds, most=10_000_000, under_way=under_way)
-    with PrivateEngine(clock="system") as engine:
+    with PrivateEngine(clock="system", settings=(f"ledger.url={ledger}", f"workers={workers}")) as engine:
         cards = accounts.prepare(engine.api, made_of.accounts, "bench", count, lambda _done: None)
         wallets = wallets_of(cards, zone)
         uvloop.run(open_cards(HOST, engine.iso_port, wallets))
@@ -64,7 +70,8 @@ def main(seconds: float, count: int, links: int, under_way: int) -> None:
         full = _measure("authsvc, closed loop", engine.iso_port, closed, made_of, wallets, watch)
         half = Plan(links=links, seconds=seconds, most=10_000_000, rate=full.result.per_second / 2)
         halved = _measure("authsvc, open loop at half", engine.iso_port, half, made_of, wallets, watch)
-        memory = cpu.memory_mb(engine.pid), cpu.memory_mb(engine.valkey_pid)
+        processes = cpu.workers_of(engine.pid) or [engine.pid]
+        memory = sum(map(cpu.memory_mb, processes)), cpu.memory_mb(engine.valkey_pid)
     with _echo_server() as (port, pid):
         bare = Plan(links=links, seconds=seconds, most=10_000_000, under_way=under_way, expect="none")
         echo = _measure("bare uvloop echo, closed loop", port, bare, made_of, wallets, _watching_echo(pid))
@@ -84,10 +91,11 @@ def _measure(
 
 def _watching_engine(engine: int, valkey: int) -> Callable[[], Cpu]:
     def watch() -> Cpu:
-        loop = cpu.of_main_thread(engine)
+        processes = cpu.workers_of(engine) or [engine]
+        loops = sum(map(cpu.of_main_thread, processes))
         return {
-            "engine loop": loop,
-            "engine threads": cpu.of_process(engine) - loop,
+            "engine loops": loops,
+            "engine threads": sum(map(cpu.of_process, processes)) - loops,
             "valkey": cpu.of_process(valkey),
             "generator": cpu.of_process(os.getpid()),
         }

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from authsvc.config import Config, ListenerConfig, RedisAddress, load, redis_address
+from authsvc.config import Config, ListenerConfig, RedisAddress, control_of, from_json, load, redis_address, to_json
 from authsvc.errors import ConfigError
 
 DEMO = Path(__file__).parent.parent / "config" / "demo.toml"
@@ -103,7 +103,7 @@ def test_overrides() -> None:
         ("redis.url=http://user:secret@a", "redis.url"),
         ("redis.url=redis://:secret@a:b", "redis.url"),
         ("redis.uri=embedded", "redis.uri"),
-        ("ledger.url=postgresql://user:secret@a/b", "ledger.url"),
+        ("ledger.url=postgresql://user:secret@a:b/c", "ledger.url"),
         ("ledger.url=oracle", "ledger.url"),
         ("data_dir", "data_dir"),
         ("=x", "--set"),
@@ -117,6 +117,40 @@ def test_a_wrong_setting_is_named(override: str, key: str) -> None:
     assert key in str(raised.value)
     assert "secret" not in str(raised.value)
     assert raised.value.__cause__ is None
+
+
+POSTGRES = "ledger.url=postgresql://user:secret@host:5432/bank"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key"),
+    [
+        (["workers=2"], "workers: more than 1 needs a PostgreSQL ledger"),
+        (["workers=2", POSTGRES, "clock=simulated"], "clock"),
+        (["workers=4", POSTGRES, "listeners.main.port=8583"], "listeners.main.port: the same as control.port"),
+        (["workers=9", POSTGRES, "control.port=65530"], "control.port"),
+    ],
+)
+def test_workers_need_what_they_share(overrides: list[str], key: str) -> None:
+    """One ledger for all of them, one clock, and a control port each."""
+    with pytest.raises(ConfigError) as raised:
+        load(DEMO, overrides)
+    assert key in str(raised.value)
+    assert "secret" not in str(raised.value)
+
+
+def test_workers_on_postgresql() -> None:
+    """Each has its control API one port above the one before; with port 0 each gets any."""
+    config = load(DEMO, ["workers=3", POSTGRES])
+    assert [control_of(config, worker).port for worker in (1, 2, 3)] == [8580, 8581, 8582]
+    assert control_of(load(DEMO, ["workers=3", POSTGRES, "control.port=0"]), 3).port == 0
+
+
+def test_settings_travel_to_a_worker() -> None:
+    """A worker has exactly the settings that its parent read."""
+    config = load(DEMO, ["workers=3", POSTGRES, "listeners.extra.port=9001", "data_dir=/tmp/x"])
+    assert from_json(to_json(config)) == config
+    assert b"\n" not in to_json(config)
 
 
 @pytest.mark.parametrize("text", ["", "listeners", "[listeners.main]\nport = 1\nport = 2", "x = '\x01'"])

@@ -207,7 +207,7 @@ async def test_lost_races_are_made_up_for(engine: Parts, times: int) -> None:
 async def test_attempts_are_bounded(engine: Parts) -> None:
     """Given up after `ATTEMPTS`, with nothing held; the next one is decided as if nothing had been."""
     decider = meddled_with(engine, ATTEMPTS)
-    with pytest.raises(StaleAccountError, match="lost 5 races"):
+    with pytest.raises(StaleAccountError, match=f"lost {ATTEMPTS} races"):
         await decider.decide(payment(1))
     assert await engine.held() == 0
     assert code(await decider.decide(payment(1))) == "00"

@@ -20,11 +20,12 @@ import apsw
 import msgspec
 
 from authsvc.errors import AuthsvcError, LedgerDownError
+from authsvc.ledger.append import Append, append_of, resolve
 from authsvc.ledger.holds import HoldRow
-from authsvc.ledger.journal import ZERO_HASH, CommitUnknownError, JournalRow, VaultEntry, chain
+from authsvc.ledger.journal import CommitUnknownError, JournalRow, VaultEntry
 from authsvc.ledger.sqlite_file import create, lock, open_writer
 from authsvc.ledger.sqlite_reader import SqliteReader, open_reader
-from authsvc.ledger.sqlite_writer import Append, write
+from authsvc.ledger.sqlite_writer import write
 from authsvc.model import (
     Account,
     AccountId,
@@ -46,8 +47,6 @@ T = TypeVar("T")
 
 MAX_BATCH = 1_000
 """Rows after which a batch takes no more: bounds a commit's time. A single turn of the event loop may exceed it."""
-
-_encode = msgspec.json.Encoder().encode
 
 
 class SqliteLedger:
@@ -107,24 +106,17 @@ class SqliteLedger:
         self, before: Head, decision: Decision, after: Account, vault: VaultEntry | None = None
     ) -> tuple[Head, asyncio.Future[None]]:
         """See `journal.Ledger.append`."""
-        seq = before.account.seq
-        assert decision.seq == after.seq == seq + 1
-        assert decision.account == before.account.id == after.id
-        assert seq > 0 or before.hash == ZERO_HASH
-        # Encoded here and not in the thread: what cannot be encoded fails this one request, not the ledger.
-        encoded = _encode(decision)
-        new_hash = chain(before.hash, encoded)
         durable = self._loop.create_future()
+        # Encoded here and not in the thread: what cannot be encoded fails this one request, not the ledger.
+        appended = append_of(before, decision, after, vault, durable)
         if not self.healthy:
             durable.set_exception(LedgerDownError("the ledger takes no more decisions"))
-            return Head(after, new_hash), durable
+            return Head(after, appended.new_hash), durable
         if not self._turn:
             # At the end of this turn of the loop, so that all its appends share a batch and wake the thread once.
             self._loop.call_soon(self._hand_over)
-        self._turn.append(
-            Append(decision.account, seq, before.hash, decision, encoded, new_hash, _encode(after), vault, durable)
-        )
-        return Head(after, new_hash), durable
+        self._turn.append(appended)
+        return Head(after, appended.new_hash), durable
 
     def _hand_over(self) -> None:
         if self._turn:
@@ -133,7 +125,7 @@ class SqliteLedger:
 
     def _settle(self, appends: Sequence[Append], outcomes: Sequence[AuthsvcError | None], seconds: float) -> None:
         for append, outcome in zip(appends, outcomes, strict=True):
-            _resolve(append.durable, outcome)
+            resolve(append.durable, outcome)
         if self._on_commit is not None:
             self._on_commit(len(appends), seconds)
 
@@ -142,10 +134,10 @@ class SqliteLedger:
         self.healthy = False
         unknown = isinstance(error, CommitUnknownError)
         for append in appends:
-            _resolve(append.durable, CommitUnknownError(str(error)) if unknown else LedgerDownError(str(error)))
+            resolve(append.durable, CommitUnknownError(str(error)) if unknown else LedgerDownError(str(error)))
         self._hand_over()
         for append in self._take_queued():
-            _resolve(append.durable, LedgerDownError("the ledger stopped before this decision"))
+            resolve(append.durable, LedgerDownError("the ledger stopped before this decision"))
         if self._on_failure is not None:
             self._on_failure(error)
 
@@ -243,12 +235,3 @@ class SqliteLedger:
             return await self._loop.run_in_executor(self._reading, ask)
         except (apsw.Error, msgspec.DecodeError, RuntimeError) as error:  # RuntimeError: the thread is shut down
             raise LedgerDownError(f"the ledger cannot be read: {type(error).__name__}: {error}") from error
-
-
-def _resolve(durable: asyncio.Future[None], outcome: AuthsvcError | None) -> None:
-    if durable.done():  # its waiter has gone; the decision stands all the same
-        return
-    if outcome is None:
-        durable.set_result(None)
-    else:
-        durable.set_exception(outcome)

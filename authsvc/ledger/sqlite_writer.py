@@ -6,36 +6,20 @@ the statement itself. So a batch is six statements at most, however many rows it
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from functools import cache
 
 import apsw
-from msgspec import Struct
 
 from authsvc.errors import AuthsvcError, StaleAccountError
+from authsvc.ledger.append import Append
 from authsvc.ledger.entries import entries_of
 from authsvc.ledger.holds import hold_rows
-from authsvc.ledger.journal import CommitUnknownError, PanTakenError, VaultEntry, columns
-from authsvc.model import AccountId, Decision
+from authsvc.ledger.journal import CommitUnknownError, PanTakenError, columns
+from authsvc.model import AccountId
 
 CHUNK = 64
 """Most rows of one statement; there is one prepared statement for each number of rows."""
-
-
-class Append(Struct):
-    """A decision on its way to the disk. `seq`, `hash`: the head it was decided on; `encoded`: its bytes in the
-    journal, `new_hash` over them; `state`: the account after it."""
-
-    account: AccountId
-    seq: int
-    hash: bytes
-    decision: Decision
-    encoded: bytes
-    new_hash: bytes
-    state: bytes
-    vault: VaultEntry | None
-    durable: asyncio.Future[None]
 
 
 Value = str | bytes | int | None

@@ -12,8 +12,9 @@ import pytest
 from e2e_bank import Bank
 from e2e_wire import Fields, Wire
 
+from authsvc.ledger.entries import entries_of
 from authsvc.ledger.journal import chain
-from authsvc.model import Account, BlockCard, BlockKind, By, CardId, Command, Load, Minor, UnixMs
+from authsvc.model import Account, BlockCard, BlockKind, By, CardId, Command, Load, Minor, PostingKind, UnixMs
 from authsvc.products import load_products
 from authsvc.rules.decide import decide
 from authsvc.rules.evolve import evolve
@@ -92,6 +93,10 @@ def test_repeats_and_reversals_on_different_links(bank: Bank) -> None:
     assert card.held == 0
 
 
+def _plain(value: str | int) -> str | int:
+    return value.value if isinstance(value, PostingKind) else value
+
+
 class ForeignWriter:
     """Another process that decides on our ledger: what a second worker, or a fail-over, would do."""
 
@@ -119,6 +124,10 @@ class ForeignWriter:
         self._connection.execute(
             "INSERT INTO journal (account, seq, at, kind, key, rrn, stan, decision, hash) VALUES (?,?,?,?,?,?,?,?,?)",
             (account_id, after.seq, decision.at, kind, 0, "", "", encoded.decode(), new_hash),
+        )
+        self._connection.executemany(
+            "INSERT INTO entries VALUES (?,?,?,?,?,?,?,?,?,?)",
+            [tuple(map(_plain, msgspec.structs.astuple(entry))) for entry in entries_of(decision)],
         )
         self._connection.execute(
             "UPDATE head SET seq = ?, hash = ?, state = ? WHERE account = ?",

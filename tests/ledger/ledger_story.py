@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from authsvc.ledger.journal import ZERO_HASH, Ledger
+from authsvc.ledger.postgres import PostgresLedger
 from authsvc.ledger.sqlite import SqliteLedger
 from authsvc.model import (
     Account,
@@ -118,6 +119,16 @@ async def take(ledger: Ledger, head: Head, made: Decision) -> Head:
 @asynccontextmanager
 async def opened(path: Path) -> AsyncIterator[SqliteLedger]:
     ledger = SqliteLedger(path)
+    await ledger.open()
+    try:
+        yield ledger
+    finally:
+        await ledger.close()
+
+
+@asynccontextmanager
+async def opened_postgres(url: str, partitions: int = 0) -> AsyncIterator[PostgresLedger]:
+    ledger = PostgresLedger(url, partitions=partitions)
     await ledger.open()
     try:
         yield ledger

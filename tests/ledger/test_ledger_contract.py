@@ -8,8 +8,23 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from ledger_story import NOON, approve, decision, end, hold_id, load, opened, queue, reduce, refuse, take, unborn
+from ledger_story import (
+    NOON,
+    approve,
+    decision,
+    end,
+    hold_id,
+    load,
+    opened,
+    opened_postgres,
+    queue,
+    reduce,
+    refuse,
+    take,
+    unborn,
+)
 from msgspec.structs import replace
+from postgres_server import PostgresServer
 
 from authsvc.errors import StaleAccountError
 from authsvc.ledger.holds import HoldRow
@@ -17,13 +32,19 @@ from authsvc.ledger.journal import ZERO_HASH, Ledger, PanTakenError, VaultEntry,
 from authsvc.model import Head, HoldEnd, Leg, Load, Original, PostingReduced
 from authsvc.rules.evolve import evolve, fold
 
-LEDGERS = {"sqlite": opened}
+LEDGERS = {"sqlite": 0, "postgres": 0, "postgres, partitioned": 3}
+"""Into how many partitions the tables are divided."""
 
 
 @pytest.fixture(params=LEDGERS)
 async def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Ledger]:
-    async with LEDGERS[request.param](tmp_path / "data" / "ledger.db") as ledger:
-        yield ledger
+    if request.param == "sqlite":
+        async with opened(tmp_path / "data" / "ledger.db") as ledger:
+            yield ledger
+    else:
+        server: PostgresServer = request.getfixturevalue("postgres")
+        async with opened_postgres(server.database(), LEDGERS[request.param]) as ledger:
+            yield ledger
 
 
 async def test_what_was_taken_is_read_back(ledger: Ledger) -> None:

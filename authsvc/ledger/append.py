@@ -1,0 +1,52 @@
+"""A decision on its way to the disk, the same for every ledger."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+from msgspec import Struct
+
+from authsvc.errors import AuthsvcError
+from authsvc.ledger.journal import ZERO_HASH, VaultEntry, chain
+from authsvc.model import Account, AccountId, Decision, Head
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Append(Struct):
+    """`seq`, `hash`: the head it was decided on; `encoded`: its bytes in the journal, `new_hash` over them; `state`: the
+    account after it."""
+
+    account: AccountId
+    seq: int
+    hash: bytes
+    decision: Decision
+    encoded: bytes
+    new_hash: bytes
+    state: bytes
+    vault: VaultEntry | None
+    durable: asyncio.Future[None]
+
+
+def append_of(
+    before: Head, decision: Decision, after: Account, vault: VaultEntry | None, durable: asyncio.Future[None]
+) -> Append:
+    """What `journal.Ledger.append` was asked for, encoded: what cannot be encoded fails this one request alone."""
+    seq = before.account.seq
+    assert decision.seq == after.seq == seq + 1
+    assert decision.account == before.account.id == after.id
+    assert seq > 0 or before.hash == ZERO_HASH
+    encoded = _encode(decision)
+    new_hash = chain(before.hash, encoded)
+    return Append(decision.account, seq, before.hash, decision, encoded, new_hash, _encode(after), vault, durable)
+
+
+def resolve(durable: asyncio.Future[None], outcome: AuthsvcError | None) -> None:
+    """Tell the waiter, if it has not gone; the decision stands all the same."""
+    if durable.done():
+        return
+    if outcome is None:
+        durable.set_result(None)
+    else:
+        durable.set_exception(outcome)
