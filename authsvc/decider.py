@@ -32,6 +32,10 @@ from authsvc.model import (
     OpenAccount,
     Past,
     Pin,
+    Posted,
+    Posting,
+    PostingId,
+    PostingReduced,
     Presentment,
     Reason,
     Request,
@@ -42,7 +46,7 @@ from authsvc.model import (
 from authsvc.products import Product, Products
 from authsvc.rules.decide import decide
 from authsvc.rules.evolve import evolve
-from authsvc.rules.memory import MAX_RECENT_KEYS, Missing, missing
+from authsvc.rules.memory import MAX_RECENT_KEYS, Missing, claim_undone, missing
 from authsvc.state.copy import RedisState
 
 ChipAnswer = Callable[[str], str]
@@ -209,12 +213,28 @@ class Decider:
             earlier = waiting[0] if waiting else await self._ledger.earlier(request.account, key)
         if not need.original or not isinstance(request, Reversal | Presentment):
             return Past(earlier=earlier)
+        if isinstance(request, Reversal) and request.undoes_claim:
+            return Past(earlier=earlier, posting=await self._claim_undone(request))
         origin = request.origin
         found = await self._ledger.original(
             request.account, request.card, request.original, origin.terminal, origin.merchant
         )
         original, end = found if found else (None, None)
         return Past(earlier=earlier, original=original, original_end=end)
+
+    async def _claim_undone(self, reversal: Reversal) -> Posting | None:
+        """The posting of the presentment that it names, when that has left the account's document; by its RRN alone.
+
+        Only of one that came by no message: its reversals carry its RRN, so all that became of it is found with it.
+        """
+        if not reversal.original.rrn:
+            return None
+        newest: dict[PostingId, Posting] = {}
+        for row in await self._ledger.find(reversal.original.rrn, "", reversal.account):
+            for change in row.decision.changes:
+                if isinstance(change, Posted | PostingReduced) and not change.posting.origin.stan:
+                    newest.setdefault(change.posting.id, change.posting)
+        return claim_undone(reversal, newest.values())
 
     async def _remembered(self, decision: Decision) -> Decision:
         """A repeat's answer leaves only when the first one's decision is durable."""

@@ -24,9 +24,12 @@ from authsvc.model import (
     Origin,
     Original,
     Posted,
+    PostingId,
+    PostingReduced,
     Presentment,
     Reason,
     Refused,
+    Reversal,
     Transfer,
 )
 from authsvc.rules import views
@@ -77,9 +80,10 @@ def _transferred(decision: Decision, amount: int) -> Transferred:
 
 
 class PresentmentOutcome(Struct, frozen=True):
-    """Of one presentment, at the same place in the answer as in the list. `outcome`: "posted" or "refused"; `reason`: of a
-    refusal; `amount`: grosze posted, negative for money to the holder; `matched`: what it belonged to; `flags`: what a
-    clearing desk looks at: late, above_hold, below_hold, twice, after_reversal, no_authorization, overdrawn."""
+    """Of one presentment, at the same place in the answer as in the list. `outcome`: "posted", "reversed" or "refused";
+    `reason`: of a refusal; `amount`: grosze posted, negative for money to the holder; `matched`: what it belonged to; `flags`:
+    what a clearing desk looks at: late, above_hold, below_hold, twice, after_reversal, no_authorization, overdrawn;
+    `repeated`: decided before, nothing happened now."""
 
     outcome: str
     decision: str | None = None
@@ -90,6 +94,7 @@ class PresentmentOutcome(Struct, frozen=True):
     hold: str | None = None
     matched: str | None = None
     flags: tuple[str, ...] = ()
+    repeated: bool = False
 
 
 @post(
@@ -102,7 +107,10 @@ class PresentmentOutcome(Struct, frozen=True):
 async def present(
     data: JSONBody[list[PresentmentBody]], desk: SkipValidation[Desk], once: SkipValidation[Once]
 ) -> list[PresentmentOutcome]:
-    """Post presentments, each a decision of its own, in their order. Under an Idempotency-Key each is posted once."""
+    """Post presentments, each a decision of its own, in their order. Each is posted once under an Idempotency-Key of the list,
+    or under a `reference` of its own."""
+    for number, body in enumerate(data):
+        _check(body, number)
     return [await _present(body, number, desk, once) for number, body in enumerate(data)]
 
 
@@ -110,9 +118,38 @@ async def _present(body: PresentmentBody, number: int, desk: Desk, once: Once) -
     card = await desk.engine.card_named(body.pan_or_card)
     if card is None:
         return PresentmentOutcome("refused", reason=Reason.UNKNOWN_CARD)
-    key = f"{once.key}:{number}" if once.key else ""
+    # The header's key has no space in it, so the keys of lists and the references never meet.
+    key = f" {body.reference}" if body.reference else f"{once.key}:{number}" if once.key else ""
     content = once.fingerprint(replace(body, pan_or_card=card.card))
-    return outcome_of(await desk.engine.present(_presentment(body, card, key, content)))
+    request = (_reversal if body.reversal else _presentment)(body, card, key, content)
+    decision = await desk.engine.present(request)
+    # What is decided now is decided on this very object; what comes out of the journal has one of its own.
+    return replace(outcome_of(decision), repeated=decision.request is not request)
+
+
+def _check(body: PresentmentBody, number: int) -> None:
+    """What the types alone cannot say. Raises 400."""
+    if body.reversal and not (body.rrn or body.authorization_code or body.decision):
+        raise bad_field(f"[{number}].rrn", "a reversal needs it, or authorization_code, or decision")
+    if body.decision and not body.reversal:
+        raise bad_field(f"[{number}].decision", "only a reversal names one")
+
+
+def _reversal(body: PresentmentBody, card: CardRef, key: str, fingerprint: str) -> Reversal:
+    return Reversal(
+        account=card.account,
+        card=card.card,
+        virtual=card.virtual,
+        origin=Origin("0420", "", "", merchant=body.merchant_id.strip(), rrn=body.rrn),
+        fingerprint=fingerprint,
+        original=Original(rrn=body.rrn),
+        amount=Minor(body.amount),
+        currency=CURRENCIES.get(body.currency, body.currency),
+        kind=Kind(body.kind),
+        code=body.authorization_code,
+        posting=PostingId(body.decision.replace(":", "-")),
+        idempotency=key,
+    )
 
 
 def _presentment(body: PresentmentBody, card: CardRef, key: str, fingerprint: str) -> Presentment:
@@ -139,9 +176,14 @@ def _presentment(body: PresentmentBody, card: CardRef, key: str, fingerprint: st
 def outcome_of(decision: Decision) -> PresentmentOutcome:
     """What became of a presentment, for a clearing desk."""
     request, outcome = decision.request, decision.outcome
-    assert isinstance(request, Presentment)
+    assert isinstance(request, Presentment | Reversal)
     if isinstance(outcome, Refused):
         return PresentmentOutcome("refused", decision.id, decision.account, request.card or None, outcome.reason)
+    returned = next((change for change in decision.changes if isinstance(change, PostingReduced)), None)
+    if returned is not None:
+        return PresentmentOutcome(
+            "reversed", decision.id, decision.account, request.card, amount=-returned.returned, matched="presentment"
+        )
     posted = next((change for change in decision.changes if isinstance(change, Posted)), None)
     return PresentmentOutcome(
         "posted", decision.id, decision.account, request.card, amount=posted.posting.amount if posted else 0,
