@@ -23,7 +23,7 @@ class ApiClient:
             base_url=base, headers={"authorization": f"Bearer {token}"}, timeout=TIMEOUT_SECONDS, trust_env=False
         )
 
-    def call(self, method: str, path: str, body: dict[str, object] | None = None, **query: str | int) -> Any:
+    def call(self, method: str, path: str, body: object = None, **query: str | int) -> Any:
         """The answer's JSON, None for an empty one. Raises RefusedError."""
         try:
             answer = self._http.request(method, path, json=body, params=query)

@@ -107,6 +107,15 @@ class PresentmentBody(Body, frozen=True):
     decision: Annotated[str, Meta(max_length=80, pattern=r"^[!-~]*$(?!\n)")] = ""
     reference: Annotated[str, Meta(max_length=128, pattern=r"^[!-~]*$(?!\n)")] = ""
 
+    @property
+    def flaw(self) -> tuple[str, str] | None:
+        """What the types alone cannot say: a field, and what is wrong with it."""
+        if self.reversal and not (self.rrn or self.authorization_code or self.decision):
+            return "rrn", "a reversal needs it, or authorization_code, or decision"
+        if self.decision and not self.reversal:
+            return "decision", "only a reversal names one"
+        return None
+
 
 class LimitsBody(Body, frozen=True):
     """Day limits; one that is not given stays as it is."""

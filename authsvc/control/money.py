@@ -110,7 +110,8 @@ async def present(
     """Post presentments, each a decision of its own, in their order. Each is posted once under an Idempotency-Key of the list,
     or under a `reference` of its own."""
     for number, body in enumerate(data):
-        _check(body, number)
+        if (flaw := body.flaw) is not None:
+            raise bad_field(f"[{number}].{flaw[0]}", flaw[1])
     return [await _present(body, number, desk, once) for number, body in enumerate(data)]
 
 
@@ -125,14 +126,6 @@ async def _present(body: PresentmentBody, number: int, desk: Desk, once: Once) -
     decision = await desk.engine.present(request)
     # What is decided now is decided on this very object; what comes out of the journal has one of its own.
     return replace(outcome_of(decision), repeated=decision.request is not request)
-
-
-def _check(body: PresentmentBody, number: int) -> None:
-    """What the types alone cannot say. Raises 400."""
-    if body.reversal and not (body.rrn or body.authorization_code or body.decision):
-        raise bad_field(f"[{number}].rrn", "a reversal needs it, or authorization_code, or decision")
-    if body.decision and not body.reversal:
-        raise bad_field(f"[{number}].decision", "only a reversal names one")
 
 
 def _reversal(body: PresentmentBody, card: CardRef, key: str, fingerprint: str) -> Reversal:
