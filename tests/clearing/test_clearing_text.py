@@ -10,7 +10,10 @@ from authsvc.clearing import reading
 from authsvc.clearing.records import Line, Wrong
 from authsvc.errors import PeerError
 
-COLUMNS = "scheme,rrn,authorization_code,pan_or_card,amount,currency,merchant_id,mcc,final,kind,billing_amount,reversal,decision"
+COLUMNS = (
+    "scheme,rrn,authorization_code,pan_or_card,amount,currency,merchant_id,mcc,"  # what each has
+    "final,kind,billing_amount,reversal,decision"
+)
 ROW = "visa,RRN000000001,A1B2C3,card-1,12345,PLN,SHOP42,5411,,,,,"
 OBJECT = {
     "scheme": "visa", "rrn": "RRN000000001", "authorization_code": "A1B2C3", "pan_or_card": "card-1", "amount": 12345,
