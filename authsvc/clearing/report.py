@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from authsvc.clearing.posting import Result
 from authsvc.clearing.records import ClearingFile, Left, Line, Wrong
-from authsvc.codec.pan import is_pan, mask
+from authsvc.codec.pan import mask
 
 CREDITED = frozenset({"refund", "deposit"})
 UNMATCHED = "no authorization"
@@ -20,7 +20,8 @@ UNMATCHED = "no authorization"
 
 class Row(Struct, frozen=True):
     """`line`: of the file; `outcome`: posted, reversed, refused, unreadable, left (another message) or unsent; `amount`: as
-    presented, minor units of `currency`; `posted`: grosze, negative for money to the holder; `problem`: in words."""
+    presented, minor units of `currency`; `posted`: grosze, negative for money to the holder; `problem`: in words; `card`: as in
+    the file, masked; `card_id`: the engine's."""
 
     line: int
     outcome: str
@@ -35,6 +36,7 @@ class Row(Struct, frozen=True):
     reason: str = ""
     problem: str = ""
     account: str = ""
+    card_id: str = ""
     decision: str = ""
     repeated: bool = False
 
@@ -79,8 +81,10 @@ def _row(record: Line | Wrong | Left, answered: dict[int, Result]) -> Row:
     if isinstance(record, Left):
         return Row(record.number, "left" if record.money else "administrative", problem=record.what)
     body, result = record.body, answered.get(record.number)
-    card = mask(body.pan_or_card) if is_pan(body.pan_or_card) else body.pan_or_card
-    row = Row(record.number, "unsent", card, body.rrn, body.authorization_code, body.amount, body.currency)
+    # Masked whatever it looks like: a card number with a space in it is no card number, and still a secret.
+    row = Row(
+        record.number, "unsent", mask(body.pan_or_card), body.rrn, body.authorization_code, body.amount, body.currency
+    )
     return row if result is None else _answered(row, result)
 
 
@@ -88,7 +92,8 @@ def _answered(row: Row, result: Result) -> Row:
     told = result.outcome
     return msgspec.structs.replace(
         row, outcome=told.outcome, posted=told.amount, matched=told.matched or "", flags=told.flags,
-        reason=told.reason or "", account=told.account or "", decision=told.decision or "", repeated=told.repeated,
+        reason=told.reason or "", account=told.account or "", card_id=told.card or "", decision=told.decision or "",
+        repeated=told.repeated,
     )  # fmt: skip
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import NamedTuple
+
 from litestar import post
 from litestar.params import FromPath, JSONBody, SkipValidation
 from msgspec import Struct
@@ -37,6 +40,8 @@ from authsvc.rules import views
 CURRENCIES = {"PLN": "985", "EUR": "978", "USD": "840", "GBP": "826", "CHF": "756"}
 LARGEST_LIST = 4 * 1024 * 1024
 """Bytes; about fifteen thousand presentments."""
+ABREAST = 32
+"""Accounts of one list that are posted to at the same time; the rest of the engine has other work as well."""
 
 
 class Transferred(Struct, frozen=True):
@@ -107,25 +112,57 @@ class PresentmentOutcome(Struct, frozen=True):
 async def present(
     data: JSONBody[list[PresentmentBody]], desk: SkipValidation[Desk], once: SkipValidation[Once]
 ) -> list[PresentmentOutcome]:
-    """Post presentments, each a decision of its own, in their order. Each is posted once under an Idempotency-Key of the list,
-    or under a `reference` of its own."""
+    """Post presentments, each a decision of its own, those of an account in their order.
+
+    Each is posted once under an Idempotency-Key of the list, or under a `reference` of its own.
+    """
     for number, body in enumerate(data):
         if (flaw := body.flaw) is not None:
             raise bad_field(f"[{number}].{flaw[0]}", flaw[1])
-    return [await _present(body, number, desk, once) for number, body in enumerate(data)]
+    claims: dict[str, list[_Claim]] = {}
+    for number, body in enumerate(data):
+        claim = await _claim(body, number, desk, once)
+        claims.setdefault(claim.account, []).append(claim)
+    room = asyncio.Semaphore(ABREAST)
+    told = await asyncio.gather(*(_in_order(of_one, desk, room) for of_one in claims.values()), return_exceptions=True)
+    outcomes: dict[int, PresentmentOutcome] = {}
+    for one in told:  # looked at when all of them have ended: what is posted is posted
+        if isinstance(one, BaseException):
+            raise one
+        outcomes |= one
+    return [outcomes[number] for number in range(len(data))]
 
 
-async def _present(body: PresentmentBody, number: int, desk: Desk, once: Once) -> PresentmentOutcome:
+class _Claim(NamedTuple):
+    """`account`: whose order it keeps, "" of a card id that nobody knows; then there is no `request`."""
+
+    number: int
+    account: str = ""
+    request: Presentment | Reversal | None = None
+
+
+async def _claim(body: PresentmentBody, number: int, desk: Desk, once: Once) -> _Claim:
     card = await desk.engine.card_named(body.pan_or_card)
     if card is None:
-        return PresentmentOutcome("refused", reason=Reason.UNKNOWN_CARD)
+        return _Claim(number)
     # The header's key has no space in it, so the keys of lists and the references never meet.
     key = f" {body.reference}" if body.reference else f"{once.key}:{number}" if once.key else ""
     content = once.fingerprint(replace(body, pan_or_card=card.card))
-    request = (_reversal if body.reversal else _presentment)(body, card, key, content)
-    decision = await desk.engine.present(request)
+    return _Claim(number, card.account, (_reversal if body.reversal else _presentment)(body, card, key, content))
+
+
+async def _in_order(claims: list[_Claim], desk: Desk, room: asyncio.Semaphore) -> dict[int, PresentmentOutcome]:
+    """Those of one account one after the other; of several accounts at the same time, so that they share commits."""
+    async with room:
+        return {claim.number: await _present(claim, desk) for claim in claims}
+
+
+async def _present(claim: _Claim, desk: Desk) -> PresentmentOutcome:
+    if claim.request is None:
+        return PresentmentOutcome("refused", reason=Reason.UNKNOWN_CARD)
+    decision = await desk.engine.present(claim.request)
     # What is decided now is decided on this very object; what comes out of the journal has one of its own.
-    return replace(outcome_of(decision), repeated=decision.request is not request)
+    return replace(outcome_of(decision), repeated=decision.request is not claim.request)
 
 
 def _reversal(body: PresentmentBody, card: CardRef, key: str, fingerprint: str) -> Reversal:

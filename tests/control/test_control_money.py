@@ -130,6 +130,22 @@ async def test_each_is_posted_and_told(api: Any, pay: Pay) -> None:
     assert PAN not in answer.text
 
 
+async def test_those_of_an_account_keep_their_order(api: Any, pay: Pay) -> None:
+    """Accounts are posted to side by side; two parts and the rest of each hold, in the order of the list; each outcome is at
+    its own place."""
+    paid = []
+    for _ in range(5):
+        account, card = await bps_card(api)
+        paid.append((account, card, (await pay(account, card, 60_00)).request.origin.rrn))
+    parts = ((10_00, False), (20_00, False), (35_00, True), (1_00, True))
+    body = [claim(card, amount, rrn=rrn, final=final) for amount, final in parts for _, card, rrn in paid]
+    told = (await api("POST", "/v1/presentments", body)).body
+    assert [(one["account"], one["amount"]) for one in told] == [
+        (account, amount) for amount, _ in parts for account, _, _ in paid
+    ]
+    assert [tuple(one["flags"]) for one in told] == [()] * 10 + [("above_hold",)] * 5 + [("twice",)] * 5
+
+
 async def test_by_its_authorization_code(api: Any, pay: Pay) -> None:
     account, card = await bps_card(api)
     paid = await pay(account, card, 60_00)
