@@ -38,7 +38,7 @@ bench: setup   ## measure every part beside its budget, then the whole system
 load: setup   ## a one-minute load story against the running engine
 	$(PY) -m loadtest
 
-conformance: setup   ## write docs/conformance.md: paragraph, steps, products, tests
+conformance: setup   ## write docs/conformance.md: paragraph, rule, tests, products; fails when one has no test
 	$(PY) tests/conformance.py
 
 clean:   ## forget all data under var/

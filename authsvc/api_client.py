@@ -25,13 +25,21 @@ class ApiClient:
 
     def call(self, method: str, path: str, body: object = None, **query: str | int) -> Any:
         """The answer's JSON, None for an empty one. Raises RefusedError."""
+        answer = self._request(method, path, body, query)
+        return answer.json() if answer.content else None
+
+    def text(self, method: str, path: str, **query: str | int) -> str:
+        """The answer as it is. Raises RefusedError."""
+        return self._request(method, path, None, query).text
+
+    def _request(self, method: str, path: str, body: object, query: dict[str, str | int]) -> httpx.Response:
         try:
             answer = self._http.request(method, path, json=body, params=query)
         except httpx.TransportError as error:
             raise RefusedError(f"no engine answers at {self._http.base_url}: {type(error).__name__}") from error
         if answer.is_error:
             raise RefusedError(_said(answer))
-        return answer.json() if answer.content else None
+        return answer
 
 
 def _said(answer: httpx.Response) -> str:

@@ -18,6 +18,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from authsvc import __version__, config, engine, logs
+from authsvc import cli_books as _books  # noqa: F401 - its commands join `account`
 from authsvc.cli_cards import account, card
 from authsvc.cli_present import present
 from authsvc.codec.describe import describe as describe_message
@@ -80,9 +81,8 @@ def _announce(running: engine.Engine) -> None:
     loaded = running.config
     for name, listener in loaded.listeners.items():
         port = running.ports[name]
-        click.echo(
-            f"  ISO 8583     {listener.host}:{port}  {listener.dialect}, framing {listener.framing}  (listener {name})"
-        )
+        framing = " ".join([listener.framing, *(key for key in ("inclusive", "tpdu", "vap") if getattr(listener, key))])
+        click.echo(f"  ISO 8583     {listener.host}:{port}  {listener.dialect}, framing {framing}  (listener {name})")
     control = f"http://{loaded.control.host}:{running.ports['control']}"
     click.echo(f"  control API  {control}/v1   schema at /schema, also /healthz /readyz /metrics")
     click.echo(f"  data         {loaded.data_dir.resolve()}   clock: {loaded.clock}")

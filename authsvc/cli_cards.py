@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -41,6 +42,13 @@ class Asking:
             console.print_json(data=answer)
         else:
             console.print(_table(answer))
+
+    def show_or(self, answer: Any, show: Callable[[], None]) -> None:
+        """As JSON when that is asked for, else as `show` shows it."""
+        if self._as_json:
+            Console().print_json(data=answer)
+        else:
+            show()
 
 
 def _table(answer: dict[str, Any]) -> Table:

@@ -72,6 +72,8 @@ class LogConfig(_Part, frozen=True, kw_only=True):
 class ListenerConfig(_Part, frozen=True, kw_only=True):
     """One TCP port that speaks one dialect in one framing (both checked against the codec's tables by the caller).
 
+    `inclusive`: the length counts its header too; `tpdu`: five bytes of addresses begin every payload, and come back with
+    sender and receiver changed over; `vap`: two zero bytes follow the length, which is `2b`;
     `max_frame`: payload bytes; `max_in_flight`: messages under way on one link; `idle_seconds`: a link silent for this
     long is closed, 0 never; `garbage_limit`: this many unreadable messages on one link close it, 0 never.
     """
@@ -80,6 +82,9 @@ class ListenerConfig(_Part, frozen=True, kw_only=True):
     port: Port
     dialect: str = "iso87-ascii"
     framing: str = "2b"
+    inclusive: bool = False
+    tpdu: bool = False
+    vap: bool = False
     max_frame: Annotated[int, Meta(ge=1, le=65_535)] = 4096
     max_in_flight: Positive = 256
     idle_seconds: NotNegative = 900
@@ -100,6 +105,8 @@ class Config(_Part, frozen=True, kw_only=True):
     products_dir: Path = Path("config/products")
     response_codes_dir: Path = Path("config/response_codes")
     rates_dir: Path = Path("config/rates")
+    chart_file: Path = Path("config/ledger/chart.toml")
+    sweep_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 60.0
     key_file: Path = Path("config/keys/demo.toml")
     answer_within_ms: Positive = 5_000
     redis: RedisConfig = RedisConfig()
@@ -230,6 +237,7 @@ def _check(path: Path, config: Config) -> None:
     if not config.listeners:
         raise ConfigError(f"{path}: listeners: at least one is needed")
     _check_ports(path, config)
+    _check_framings(path, config)
 
 
 def _check_ports(path: Path, config: Config) -> None:
@@ -239,6 +247,12 @@ def _check_ports(path: Path, config: Config) -> None:
         other = taken.setdefault((listener.host, listener.port), key)
         if listener.port and other != key:
             raise ConfigError(f"{path}: {key}: the same as {other}")
+
+
+def _check_framings(path: Path, config: Config) -> None:
+    for name, listener in config.listeners.items():
+        if listener.vap and listener.framing != "2b":
+            raise ConfigError(f"{path}: listeners.{name}.vap: only with framing 2b, not {listener.framing}")
 
 
 def redis_address(url: str) -> RedisAddress:

@@ -34,13 +34,12 @@ from authsvc.model import (
     Pin,
     Posted,
     Posting,
-    PostingId,
-    PostingReduced,
     Presentment,
     Reason,
     Request,
     Reversal,
     UnixMs,
+    names,
     request_key,
 )
 from authsvc.products import Product, Products
@@ -215,26 +214,45 @@ class Decider:
             return Past(earlier=earlier)
         if isinstance(request, Reversal) and request.undoes_claim:
             return Past(earlier=earlier, posting=await self._claim_undone(request))
+        return await self._with_original(Past(earlier=earlier), request)
+
+    async def _with_original(self, past: Past, request: Reversal | Presentment) -> Past:
+        """What the message refers to, when that is no longer in the account's document."""
+        account, origin, original = request.account, request.origin, request.original
+        if isinstance(request, Presentment) and request.code and not original.stan:
+            hold = await self._ledger.hold_by_code(account, request.card, request.code)
+            if hold is not None:
+                return replace(past, original_hold=hold.id, original_end=hold.end)
+        found = await self._ledger.original(account, request.card, original, origin.terminal, origin.merchant)
+        if found is None:
+            return self._with_pending(past, request)
+        decision, end = found
+        outcome = decision.outcome
+        if not isinstance(outcome, Approved):
+            return replace(past, original=decision)
+        posting = await self._ledger.posting(account, outcome.posting) if outcome.posting else None
+        return replace(past, original=decision, original_end=end, original_hold=outcome.hold, posting=posting)
+
+    def _with_pending(self, past: Past, request: Reversal | Presentment) -> Past:
+        """An original that is still on its way to the disk, and posted so many others ago that the document has let it go."""
         origin = request.origin
-        found = await self._ledger.original(
-            request.account, request.card, request.original, origin.terminal, origin.merchant
-        )
-        original, end = found if found else (None, None)
-        return Past(earlier=earlier, original=original, original_end=end)
+        for (account, _), (decision, _) in self._on_their_way.items():
+            made = decision.request
+            if account != request.account or not isinstance(made, Authorization | Presentment):
+                continue
+            if made.card == request.card and names(request.original, origin.terminal, origin.merchant, made.origin):
+                posted = (change.posting for change in decision.changes if isinstance(change, Posted))
+                return replace(past, original=decision, posting=next(posted, None))
+        return past
 
     async def _claim_undone(self, reversal: Reversal) -> Posting | None:
-        """The posting of the presentment that it names, when that has left the account's document; by its RRN alone.
-
-        Only of one that came by no message: its reversals carry its RRN, so all that became of it is found with it.
-        """
+        """The posting of the presentment that it names, when that has left the account's document; by its RRN alone."""
         if not reversal.original.rrn:
             return None
-        newest: dict[PostingId, Posting] = {}
-        for row in await self._ledger.find(reversal.original.rrn, "", reversal.account):
-            for change in row.decision.changes:
-                if isinstance(change, Posted | PostingReduced) and not change.posting.origin.stan:
-                    newest.setdefault(change.posting.id, change.posting)
-        return claim_undone(reversal, newest.values())
+        rows = await self._ledger.find(reversal.original.rrn, "", reversal.account)
+        made = [change.posting.id for row in rows for change in row.decision.changes if isinstance(change, Posted)]
+        found = [await self._ledger.posting(reversal.account, posting) for posting in made]
+        return claim_undone(reversal, [posting for posting in found if posting])
 
     async def _remembered(self, decision: Decision) -> Decision:
         """A repeat's answer leaves only when the first one's decision is durable."""

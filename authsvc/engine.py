@@ -26,7 +26,7 @@ from authsvc.ledger.journal import VaultEntry
 from authsvc.ledger.sqlite import SqliteLedger
 from authsvc.logs import get_logger, log_loop_exception
 from authsvc.metrics import Metrics
-from authsvc.model import Account, AccountId, CardId, CardRef, Command, Decision, Presentment, Reversal, UnixMs
+from authsvc.model import Account, AccountId, CardId, CardRef, Command, Decision, Minor, Presentment, Reversal, UnixMs
 from authsvc.pipeline import Pipeline
 from authsvc.products import Products, load_products
 from authsvc.security.draws import Draws
@@ -39,6 +39,7 @@ from authsvc.server import Server
 from authsvc.state.connection import RedisConnection
 from authsvc.state.copy import RedisState
 from authsvc.state.embedded import EmbeddedValkey
+from authsvc.sweeper import Sweeper
 
 log = get_logger(__name__)
 
@@ -81,6 +82,7 @@ class Engine:
         self.decider = Decider(
             self.products, self.state, self.ledger, self.clock, self.metrics, config.answer_within_ms / 1000
         )
+        self.sweeper = Sweeper(self.decider, self.ledger, self.metrics, config.sweep_seconds)
         hsm = SoftHsm(keys)
         self.vault = Vault(keys, self.ledger.vault_by_hash, self.ledger.vault_by_card)
         self.mint = Mint(keys, hsm, self.vault)
@@ -118,6 +120,8 @@ class Engine:
         with _naming("control.port", control.host, control.port):
             self.ports["control"] = await self._control.begin(control.host, control.port)
         self._to_close.push_async_callback(self._control.end)
+        self.sweeper.start()
+        self._to_close.push_async_callback(self.sweeper.stop)
         self._ready = True
 
     async def run(self) -> int:
@@ -178,6 +182,17 @@ class ControlPort:
     async def journal(self, account: AccountId, after: int, limit: int) -> list[Decision]:
         return [row.decision for row in await self._ledger.journal(account, after, limit)]
 
+    async def movements(
+        self, account: AccountId, since: UnixMs, until: UnixMs, after: int, limit: int
+    ) -> list[Decision]:
+        return [row.decision for row in await self._ledger.movements(account, since, until, after, limit)]
+
+    async def balance_before(self, account: AccountId, at: UnixMs) -> Minor:
+        return await self._ledger.balance_before(account, at)
+
+    async def trial_balance(self, until: UnixMs) -> dict[str, Minor]:
+        return await self._ledger.trial_balance(until)
+
     async def find(self, rrn: str, stan: str, account: str) -> list[Decision]:
         return [row.decision for row in await self._ledger.find(rrn, stan, account)]
 
@@ -227,7 +242,8 @@ def build(config: Config) -> Engine:
     for name, listener in config.listeners.items():
         _one_of(f"listeners.{name}.dialect", listener.dialect, DIALECTS)
         _one_of(f"listeners.{name}.framing", listener.framing, FRAMINGS)
-    return Engine(config, load_products(config.products_dir, config.response_codes_dir, config.rates_dir))
+    products = load_products(config.products_dir, config.response_codes_dir, config.rates_dir, config.chart_file)
+    return Engine(config, products)
 
 
 def _one_of(key: str, value: str, known: dict[str, object] | object) -> None:

@@ -134,6 +134,9 @@ class Metrics:
             "Decisions that lost the race for their account and were made again.",
             registry=registry,
         )
+        self._swept = Counter(
+            "authsvc_swept_accounts", "Idle accounts on which expired holds were ended.", registry=registry
+        )
         self._ledger_up = Gauge("authsvc_ledger_up", "1 when decisions can be remembered.", registry=registry)
 
     def committed(self, decisions: int, seconds: float) -> None:
@@ -143,6 +146,10 @@ class Metrics:
 
     def conflict(self) -> None:
         self._conflicts.inc()
+
+    def swept(self, accounts: int) -> None:
+        """The sweeper has ended holds on so many accounts."""
+        self._swept.inc(accounts)
 
     def ledger_up(self, up: bool) -> None:
         self._ledger_up.set(up)

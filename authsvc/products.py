@@ -12,8 +12,9 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from authsvc.chart import CHART_FILE, Chart, load_chart
 from authsvc.errors import ConfigError
-from authsvc.model import COMMAND_REASONS, Reason, Scheme
+from authsvc.model import COMMAND_REASONS, CREDITED, PostingKind, Reason, Scheme
 from authsvc.rates import RateName, Rates, load_rates
 
 Grosze = Annotated[int, Meta(ge=0)]
@@ -27,13 +28,17 @@ STEPS = (
     "contactless_first", "atm_pin", "contactless_amount", "contactless_total", "contactless_random", "sca",
     "cash_limit", "cashless_limit", "internet_limit", "cash_count", "cashless_count", "internet_count", "funds", "hold",
     "reversal", "open_account", "load", "issue_card", "activate", "block", "unblock", "unblock_pin", "limits", "contactless",
-    "pin_set", "virtual_card", "device", "virtual_create", "virtual_set", "renew", "replace", "individual_limit",
+    "pin_set", "virtual_card", "device", "virtual_create", "virtual_set", "renew", "replace", "duplicate", "individual_limit",
     "account_set",
     "cryptogram", "atc", "fallback", "stripe_cvv", "offline_pin", "currency", "margin_notice", "margin_notices",
     "three_ds", "unlock_3ds", "trusted_merchants",
-    "incremental", "advice", "presentment", "posting", "refund", "deposit", "pin_change", "transfer",
+    "incremental", "advice", "presentment", "posting", "refund", "deposit", "pin_change", "transfer", "charge",
 )  # fmt: skip
 """Every step a decision can be made of; each has a paragraph in each product ("" where no regulation speaks)."""
+
+
+OWED = frozenset(PostingKind) - CREDITED
+"""What a debt can be for."""
 
 
 class _Part(Struct, frozen=True, forbid_unknown_fields=True):
@@ -143,6 +148,15 @@ class Lifecycle(_Part, frozen=True, kw_only=True):
     same_expiry_days: Annotated[int, Meta(ge=0)] = 0
 
 
+class DuplicateRules(_Part, frozen=True, kw_only=True):
+    """Another plastic with the same number for a damaged card. `new_expiry`: it has a date of its own, else the card's;
+    `new_pin`: whether a new PIN may be chosen."""
+
+    offered: bool = False
+    new_expiry: bool = False
+    new_pin: bool = False
+
+
 class Block(_Part, frozen=True, kw_only=True):
     """`holder_days`: calendar days after which a temporary block asked for by holder or user becomes permanent (None:
     never); `user_permanent`: whether a mere user may order a permanent block; `user_lifts`: whether a user may lift the
@@ -212,7 +226,8 @@ class Product(_Part, frozen=True, kw_only=True):
     """One bank's card product. `regulation`: its letter in the rulebook; `funds`: prepaid balance or credit limits;
     `cards_per_account`: None is many; `new_card`: status of a new card; `sca_resets`: which counters an SCA clears;
     `exemptions`: from SCA for remote payments, in the order they are tried; `deposit_at_atm`: whether it may be paid into
-    at machines."""
+    at machines;
+    `repayment_order`: which debt a payment settles first, credit products only."""
 
     id: Annotated[str, Meta(pattern=r"^[a-z0-9-]+$")]
     name: str
@@ -239,11 +254,14 @@ class Product(_Part, frozen=True, kw_only=True):
     transfer: TransferRules = TransferRules()
     block: Block
     lifecycle: Lifecycle = Lifecycle()
+    duplicate: DuplicateRules = DuplicateRules()
     mcc: Mccs
     forbidden: tuple[ForbiddenMerchant, ...] = ()
     foreign: ForeignRules = ForeignRules()
     chip: ChipRules = ChipRules()
     rates: Rates = Rates()
+    chart: Chart = Chart()
+    repayment_order: tuple[PostingKind, ...] = ()
     paragraphs: dict[str, str]
     response_codes: dict[Reason, str] = {}
 
@@ -277,19 +295,25 @@ def stray_product(codes: dict[Scheme, dict[Reason, str]]) -> Product:
     )  # fmt: skip
 
 
-def load_products(products_dir: Path, codes_dir: Path, rates_dir: Path | None = None) -> Products:
+def load_products(
+    products_dir: Path, codes_dir: Path, rates_dir: Path | None = None, chart_file: Path = CHART_FILE
+) -> Products:
     """Read every product and response-code file, and check them against each other.
 
     `rates_dir`: exchange-rate tables; None: there are none, foreign amounts are refused unless the scheme converted them.
+    `chart_file`: the chart of accounts.
     Returns the products by id, with "none" (see `stray_product`) among them. Raises ConfigError naming file and key.
     """
     codes = _load_codes(codes_dir)
+    chart = load_chart(chart_file)
     products: Products = {"none": stray_product(codes)}
     for path in sorted(products_dir.glob("*.toml")):
         product = _decode(path, Product)
         _check(path, product, products)
         rates = load_rates(rates_dir, product.foreign.bank) if rates_dir and product.foreign.bank else Rates()
-        products[product.id] = msgspec.structs.replace(product, response_codes=codes[product.scheme], rates=rates)
+        products[product.id] = msgspec.structs.replace(
+            product, response_codes=codes[product.scheme], rates=rates, chart=chart
+        )
     if len(products) == 1:
         raise ConfigError(f"{products_dir}: no product file (*.toml)")
     return products
@@ -337,7 +361,16 @@ def _check(path: Path, product: Product, others: Products) -> None:
             raise ConfigError(f"{path}: limits.{name}.default is above limits.{name}.ceiling")
     if "one_leg" in product.exemptions and not product.eea:
         raise ConfigError(f"{path}: eea is missing, the exemption one_leg needs it")
+    if product.funds == "credit" and set(product.repayment_order) != OWED:
+        raise ConfigError(f"{path}: repayment_order must name each of {', '.join(sorted(OWED))} once")
+    _check_elsewhere(path, product)
+
+
+def _check_elsewhere(path: Path, product: Product) -> None:
+    """What has files of its own."""
     if product.rates != Rates():
         raise ConfigError(f"{path}: rates belong into config/rates/")
+    if product.chart != Chart():
+        raise ConfigError(f"{path}: chart belongs into config/ledger/")
     if product.response_codes:
         raise ConfigError(f"{path}: response_codes belong into config/response_codes/")

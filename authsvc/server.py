@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol, cast
 
+from msgspec.structs import replace
+
 from authsvc.codec.dialects import DIALECTS, Dialect
-from authsvc.codec.framing import FrameReader, frame
+from authsvc.codec.framing import FRAMINGS, FrameReader, Framing, frame
 from authsvc.config import ListenerConfig
 from authsvc.errors import PeerError
 from authsvc.logs import get_logger
@@ -24,6 +26,11 @@ FRAME_SECONDS = 10.0
 """A frame that has begun must be whole after this long: else a peer could keep a link busy with one byte a minute."""
 WRITE_BUFFER = 256 * 1024
 """Unread answers above which a link is not read from any more."""
+
+
+def framing_of(config: ListenerConfig) -> Framing:
+    """What a listener's settings say of its frames."""
+    return replace(FRAMINGS[config.framing], inclusive=config.inclusive, tpdu=config.tpdu, vap=config.vap)
 
 
 class Handler(Protocol):
@@ -42,7 +49,8 @@ class LinkProtocol(asyncio.Protocol):
         self.signed_on = not config.require_sign_on
         self._server = server
         self._config = config
-        self._reader = FrameReader(config.framing, config.max_frame)
+        self._framing = framing_of(config)
+        self._reader = FrameReader(self._framing, config.max_frame)
         self._transport: asyncio.Transport | None = None
         self._in_flight = 0
         self._garbage = 0
@@ -140,11 +148,12 @@ class LinkProtocol(asyncio.Protocol):
 
     async def _answer(self, payload: bytes) -> None:
         """No exception leaves: an unforeseen one is answered DE39 96 and logged without any value of the message."""
+        tpdu, message = self._framing.opened(payload)
         try:
-            answer = await self._server.handler.handle(self, payload)
+            answer = await self._server.handler.handle(self, message)
         except Exception as error:
             log.error("fault", listener=self.listener, exc_info=error)
-            answer = self._server.handler.fault(self, payload)
+            answer = self._server.handler.fault(self, message)
         finally:
             self._in_flight -= 1
             self._server.ended()
@@ -152,9 +161,11 @@ class LinkProtocol(asyncio.Protocol):
             self.resume("link")
         if answer is None:
             self._garbage_came()
+        elif len(tpdu) + len(answer) > self._framing.largest:
+            log.error("answer above what its frame can say", listener=self.listener, bytes=len(answer))
         elif self._transport is not None:
             self._garbage = 0
-            self._transport.write(frame(answer, self._config.framing))
+            self._transport.write(frame(answer, self._framing, tpdu))
 
     def _garbage_came(self) -> None:
         """Something that could not even be answered. Enough of it in a row, and this is no peer of ours."""

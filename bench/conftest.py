@@ -63,3 +63,15 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         verdict = "" if median <= budget else "ABOVE"
         name = bench.name.removeprefix("test_").replace("_", " ")
         terminalreporter.write_line(f"  {name:<44} {median:9.2f} µs   budget {budget:7.1f} µs   {verdict}".rstrip())
+    _write_ratios(terminalreporter, {bench.name: bench for bench in done})
+
+
+def _write_ratios(terminalreporter: Any, done: dict[str, Any]) -> None:
+    """Two parts that were measured in the same run, so that a busy machine is busy for both."""
+    for bench in done.values():
+        other, times = bench.extra_info.get("beside", ("", 0))
+        if other in done:
+            ratio = done[other].stats.median / bench.stats.median
+            text = f"{bench.name} against {other}".replace("test_", "").replace("_", " ")
+            verdict = "" if ratio >= times else "BELOW"
+            terminalreporter.write_line(f"  {text:<64} {ratio:5.1f} times   budget {times} times   {verdict}".rstrip())

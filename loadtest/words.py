@@ -62,9 +62,8 @@ def _contactless_total(inputs: Inputs) -> str:
 
 def _sca(inputs: Inputs) -> str:
     count, total = inputs["count_previous"], inputs["sum_previous"]
-    limits = f"limit: {inputs['count_limit']}, or {money(inputs['sum_limit'])}"
     verdict = "low value, no SCA" if inputs.get("exemption") else "SCA needed"
-    return f"{verdict}: {count} before it, {money(total)} ({limits})"
+    return f"{verdict}: {count} of {inputs['count_limit']} before it, or {money(total)} of {money(inputs['sum_limit'])}"
 
 
 def _funds(inputs: Inputs) -> str:

@@ -1,27 +1,36 @@
-"""Writes docs/conformance.md: paragraph -> steps of a decision -> tests -> products.
+"""Writes docs/conformance.md: paragraph -> rule (step of a decision) -> tests -> products; fails when one has no test.
 
-Paragraphs and steps come from the product files, tests from the docstrings under tests/: a test that names a paragraph
-is one of its witnesses. Run `python tests/conformance.py` to write the page; tests/test_conformance.py fails when the
-page is old. The page ends with the paragraphs that decide something and have no test of their own yet.
+Paragraphs and steps come from the product files, and from `tests/data/rulebook_paragraphs.toml`, which is what the
+rulebook names; tests come from the docstrings under tests/. A test that names a paragraph, or a sentence of it, is a
+witness of that paragraph; a test that names only the paragraph around it is none.
+
+Run `python tests/conformance.py` to write the page. It ends with 1, naming them, when paragraphs have no witness;
+tests/test_conformance.py is the same check within `make check`.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+import sys
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "conformance.md"
-ONE = r"(?:zał\.\d+(?:\s+§\d[\d.–-]*)?|§\d[\d.–-]*)"
+PAGE = Path("docs") / "conformance.md"
+RULEBOOK = Path("tests") / "data" / "rulebook_paragraphs.toml"
+SENTENCE = r"\d+(?:\.\d+)*(?:\.?[a-z]\b)?(?:[-–]\d+)?"
+ONE = rf"(?:zał\.\d+(?:\s+§{SENTENCE})?|§{SENTENCE})"
 PARAGRAPH = re.compile(rf"\b([SWP])\s+({ONE}(?:\s*,\s*{ONE})*)")
-ITEM = re.compile(r"(zał\.\d+)?\s*(?:§(\d+(?:\.\d+)*)(?:[-–](\d+))?)?")
+ITEM = re.compile(r"(zał\.\d+)?\s*(?:§(\d+(?:\.\d+)*)(?:\.?([a-z])\b)?(?:[-–](\d+))?)?")
 
 Paragraph = tuple[str, str]
-"""Letter of the regulation, and "12.3" or "zał.2" or "zał.3 1.4"."""
+"""Letter of the regulation, and "12.3" or "2.52.c" or "zał.2" or "zał.3 1.4"."""
+Named = dict[Paragraph, dict[str, set[str]]]
+Witnesses = dict[Paragraph, list[str]]
 
 
 def paragraphs_in(text: str) -> set[Paragraph]:
@@ -31,7 +40,8 @@ def paragraphs_in(text: str) -> set[Paragraph]:
         for item in items.split(","):
             match = ITEM.search(item.strip())
             if match and (match[1] or match[2]):
-                found |= {(letter, name) for name in _names(match[1] or "", match[2] or "", match[3] or "")}
+                first = ".".join(part for part in (match[2], match[3]) if part)
+                found |= {(letter, name) for name in _names(match[1] or "", first, match[4] or "")}
     return found
 
 
@@ -45,10 +55,10 @@ def _names(annex: str, first: str, last: str) -> Iterator[str]:
         yield f"{annex} {head + '.' if head else ''}{number}".strip()
 
 
-def in_products() -> dict[Paragraph, dict[str, set[str]]]:
+def in_products(root: Path = ROOT) -> Named:
     """Paragraph -> product -> steps of a decision that name it."""
-    found: dict[Paragraph, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for path in sorted((ROOT / "config" / "products").glob("*.toml")):
+    found: Named = defaultdict(lambda: defaultdict(set))
+    for path in sorted((root / "config" / "products").glob("*.toml")):
         product = tomllib.loads(path.read_text("utf-8"))
         for step, text in product["paragraphs"].items():
             for paragraph in paragraphs_in(text):
@@ -56,69 +66,128 @@ def in_products() -> dict[Paragraph, dict[str, set[str]]]:
     return found
 
 
-def in_tests() -> dict[Paragraph, list[str]]:
-    """Paragraph -> the tests whose docstring (or whose module's) names it."""
-    found: dict[Paragraph, list[str]] = defaultdict(list)
-    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+def in_rulebook(root: Path = ROOT) -> dict[Paragraph, dict[str, Any]]:
+    """Paragraph -> how the list tells where it is decided: `steps`, `parameter`, or `not_ours`."""
+    found: dict[Paragraph, dict[str, Any]] = {}
+    for text, where in tomllib.loads((root / RULEBOOK).read_text("utf-8")).items():
+        found |= dict.fromkeys(paragraphs_in(text), where)
+    return found
+
+
+def in_tests(root: Path = ROOT) -> Witnesses:
+    """Paragraph -> the tests whose docstring names it."""
+    found: Witnesses = defaultdict(list)
+    for path in sorted((root / "tests").rglob("test_*.py")):
         tree = ast.parse(path.read_text("utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test"):
                 for paragraph in paragraphs_in(ast.get_docstring(node) or ""):
-                    found[paragraph].append(f"{path.relative_to(ROOT / 'tests')}::{node.name}")
+                    found[paragraph].append(f"{path.relative_to(root / 'tests')}::{node.name}")
     return found
 
 
-def covered_by(paragraph: Paragraph, tests: dict[Paragraph, list[str]]) -> list[str]:
-    """Tests that name the paragraph, a sentence of it, or the paragraph it is a sentence of."""
-    letter, name = paragraph
-    near = [
-        witnesses
-        for (other, said), witnesses in tests.items()
-        if other == letter and (said == name or said.startswith(f"{name}.") or name.startswith(f"{said}."))
+def is_part_of(part: Paragraph, whole: Paragraph) -> bool:
+    """Whether `part` is `whole` itself or a sentence of it: §12.3 of §12, zał.3 §1.4 of zał.3."""
+    return part[0] == whole[0] and (part[1] == whole[1] or part[1].startswith((f"{whole[1]}.", f"{whole[1]} ")))
+
+
+def covered_by(paragraph: Paragraph, tests: Mapping[Paragraph, list[str]]) -> list[str]:
+    """The witnesses of a paragraph."""
+    return sorted({one for named, witnesses in tests.items() if is_part_of(named, paragraph) for one in witnesses})
+
+
+def to_be_tested(root: Path = ROOT) -> set[Paragraph]:
+    """What a decision can name, and what the rulebook says is decided here."""
+    ours = {paragraph for paragraph, where in in_rulebook(root).items() if "not_ours" not in where}
+    return set(in_products(root)) | ours
+
+
+def without_test(root: Path = ROOT) -> list[str]:
+    """Paragraphs that ought to have a witness and have none."""
+    tests = in_tests(root)
+    found = sorted(to_be_tested(root), key=order)
+    return [shown(paragraph) for paragraph in found if not covered_by(paragraph, tests)]
+
+
+def misplaced(root: Path = ROOT) -> list[str]:
+    """Paragraphs of the rulebook that no product names in the step that the list names, as "S §12.3: pin"."""
+    products = in_products(root)
+    return [
+        f"{shown(paragraph)}: {step}"
+        for paragraph, where in in_rulebook(root).items()
+        for step in where.get("steps", ())
+        if not _is_named_in(paragraph, step, products)
     ]
-    return sorted({witness for witnesses in near for witness in witnesses})
 
 
-def without_test() -> list[str]:
-    """Paragraphs that a decision can name and no test does."""
-    tests = in_tests()
-    return sorted(_shown(paragraph) for paragraph in in_products() if not covered_by(paragraph, tests))
+def _is_named_in(paragraph: Paragraph, step: str, products: Named) -> bool:
+    return any(
+        step in steps
+        for named, by_product in products.items()
+        if is_part_of(named, paragraph) or is_part_of(paragraph, named)
+        for steps in by_product.values()
+    )
 
 
-def page() -> str:
+HEAD = """\
+# Conformance
+
+Which paragraph decides where, and which tests hold it. Written by `make conformance` from the `[paragraphs]` of the
+product files, the list of what the rulebook names (`tests/data/rulebook_paragraphs.toml`), and the docstrings of the
+tests; `make check` fails when it is old, and when a paragraph of either has no test.
+"""
+
+
+def page(root: Path = ROOT) -> str:
     """The whole of docs/conformance.md."""
-    tests, products = in_tests(), in_products()
-    lines = [
-        "# Conformance", "",
-        "Which paragraph decides where, and which tests hold it. Written by `python tests/conformance.py` from the",
-        "`[paragraphs]` of the product files and the docstrings of the tests; `make check` fails when it is old.", "",
-        "| paragraph | steps of a decision | products | tests |", "|---|---|---|---|",
-    ]  # fmt: skip
-    for paragraph in sorted(products, key=_order):
-        steps = sorted({step for named in products[paragraph].values() for step in named})
-        witnesses = covered_by(paragraph, tests)
-        shown = "<br>".join(f"`{witness}`" for witness in witnesses[:6])
-        more = f"<br>and {len(witnesses) - 6} more" if len(witnesses) > 6 else ""
-        lines.append(
-            f"| {_shown(paragraph)} | {', '.join(steps)} | {', '.join(sorted(products[paragraph]))} | {shown}{more} |"
-        )
-    lines += ["", f"No test names yet: {', '.join(without_test()) or 'none'}."]
+    tests, products, rulebook = in_tests(root), in_products(root), in_rulebook(root)
+    lines = [HEAD, "| paragraph | rule (step) | tests | products |", "|---|---|---|---|"]
+    lines += [_row(paragraph, products[paragraph], tests) for paragraph in sorted(products, key=order)]
+    lines += ["", "## Named by the rulebook alone", "", "| paragraph | where | tests |", "|---|---|---|"]
+    for paragraph in sorted(set(rulebook) - set(products), key=order):
+        lines.append(f"| {shown(paragraph)} | {_where(rulebook[paragraph])} | {_cell(paragraph, tests)} |")
+    lines += ["", f"Without a test: {', '.join(without_test(root)) or 'none'}."]
     return "\n".join(lines) + "\n"
 
 
-def _order(paragraph: Paragraph) -> tuple[str, list[int]]:
-    return paragraph[0], [int(number) for number in re.findall(r"\d+", paragraph[1])]
+def _row(paragraph: Paragraph, named: Mapping[str, set[str]], tests: Witnesses) -> str:
+    steps = ", ".join(sorted({step for steps in named.values() for step in steps}))
+    return f"| {shown(paragraph)} | {steps} | {_cell(paragraph, tests)} | {', '.join(sorted(named))} |"
 
 
-def _shown(paragraph: Paragraph) -> str:
+def _cell(paragraph: Paragraph, tests: Witnesses, most: int = 6) -> str:
+    witnesses = covered_by(paragraph, tests)
+    more = f"<br>and {len(witnesses) - most} more" if len(witnesses) > most else ""
+    return "<br>".join(f"`{witness}`" for witness in witnesses[:most]) + more
+
+
+def _where(where: Mapping[str, Any]) -> str:
+    if "not_ours" in where:
+        return f"not decided here: {where['not_ours']}"
+    return f"parameter `{where['parameter']}`" if "parameter" in where else ", ".join(where["steps"])
+
+
+def order(paragraph: Paragraph) -> tuple[str, bool, list[int], str]:
+    """As the regulation is read: its paragraphs, then its annexes."""
     letter, name = paragraph
-    annex, _, rest = name.rpartition(" ")
-    if name.startswith("zał") and not annex:
-        return f"{letter} {name}"
-    return f"{letter} {annex + ' ' if annex else ''}§{rest}"
+    return letter, name.startswith("zał"), [int(number) for number in re.findall(r"\d+", name)], name
+
+
+def shown(paragraph: Paragraph) -> str:
+    """("P", "zał.3 1.4") -> "P zał.3 §1.4"."""
+    letter, name = paragraph
+    words = name.split(" ")
+    return " ".join([letter, *(word if word.startswith("zał") else f"§{word}" for word in words)])
+
+
+def main(root: Path = ROOT) -> int:
+    """Write the page; 1 and the paragraphs on stderr when some have no test."""
+    (root / PAGE).write_text(page(root), "utf-8")
+    missing = without_test(root)
+    for paragraph in missing:
+        print(f"no test names {paragraph}", file=sys.stderr)
+    return 1 if missing else 0
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), "utf-8")
-    for missing in without_test():
-        print(f"no test names {missing}")
+    sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT))

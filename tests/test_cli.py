@@ -24,7 +24,8 @@ PURCHASE = bytes(
 
 COMMANDS = [
     (), ("serve",), ("explain",), ("describe",), ("reconcile",), ("account",), ("account", "open"), ("account", "show"),
-    ("account", "load"), ("card",), ("card", "issue"), ("card", "show"), ("card", "block"), ("card", "limits"),
+    ("account", "load"), ("account", "charge"), ("account", "statement"), ("account", "billing"),
+    ("account", "trial-balance"), ("card",), ("card", "issue"), ("card", "show"), ("card", "block"), ("card", "limits"),
     ("card", "activate"), ("card", "unblock"), ("card", "unblock-pin"),
 ]  # fmt: skip
 

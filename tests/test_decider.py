@@ -37,16 +37,21 @@ from authsvc.model import (
     Command,
     Decision,
     Head,
+    Kind,
     Load,
     Minor,
     OpenAccount,
+    Original,
     Pin,
+    Presentment,
     Reason,
     SetLimits,
     UnixMs,
 )
 from authsvc.rules.decide import decide
 from authsvc.rules.evolve import evolve
+from authsvc.rules.posting import MAX_POSTED
+from authsvc.rules.presentment import flags, matched
 
 BPS = PRODUCTS["prepaid-bps"]
 
@@ -295,6 +300,37 @@ async def test_nothing_is_left_behind(engine: Parts) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------ other
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["under way", "durable"])
+async def test_the_reversal_of_a_posting_that_left_the_document(engine: Parts, at_once: bool) -> None:
+    """So many were posted after it that the document has let it go: the ledger knows it, or, not yet on the disk, we do. The
+    money goes back once, however often that is asked (rulebook section 4, 0200)."""
+    paid = [payment(stan, mti="0200") for stan in range(1, MAX_POSTED + 5)]
+    undo = [replace(reversal_of(paid[0], 900 + number), fingerprint=f"{number}") for number in range(2)]
+    if at_once:
+        await asyncio.gather(*(engine.decider.decide(one) for one in (*paid, *undo)))
+    else:
+        for one in (*paid, *undo):
+            await engine.decider.decide(one)
+    account = await engine.account()
+    assert account.balance == 1_000_00 - (len(paid) - 1) * 10_00
+
+
+async def test_a_late_presentment_finds_its_hold_by_its_code(engine: Parts) -> None:
+    """The hold has ended and left the document; the ledger knows its authorization code (P §10.9)."""
+    paid = await engine.decider.decide(payment(1))
+    assert paid.answer is not None
+    engine.now = UnixMs(engine.now + 8 * 86_400_000)
+    await engine.decider.decide(payment(2))
+    origin = replace(payment(3).origin, mti="0220", rrn="another")
+    claim = Presentment(
+        ACCOUNT, CARD, origin, "f", Kind.PURCHASE, Minor(10_00), "985", Original(rrn="another"),
+        paid.answer.authorization_code,
+    )  # fmt: skip
+    decision = await engine.decider.decide(claim)
+    assert (matched(decision), flags(decision)) == ("expired hold", ("late",))
+    assert (await engine.account()).cards[CARD].counters.used.cashless == 10_00
 
 
 async def test_time_never_runs_back_for_an_account(engine: Parts) -> None:

@@ -103,7 +103,7 @@ def test_the_exemptions_in_their_order(product: str) -> None:
     assert PRODUCTS[product].three_ds.opens_next_day is (product in (CREDIT, BPS))
 
 
-SECTION = r"§\d+(\.\d+)*(-\d+)?"
+SECTION = r"§\d+(\.\d+)*[a-z]?(-\d+)?"
 PARAGRAPHS = re.compile(rf"^[SWP] ({SECTION}|zał\.\d( {SECTION})?)(, ({SECTION}|zał\.\d( {SECTION})?))*$")
 SILENT = {  # where the regulation says nothing
     CREDIT: {"repeat", "supported", "fallback", "cash_count", "cashless_count", "internet_count"},

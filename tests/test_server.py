@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from authsvc.codec.framing import frame
 from authsvc.config import ListenerConfig
 from authsvc.metrics import Metrics
-from authsvc.server import WRITE_BUFFER, LinkProtocol, Server
+from authsvc.server import WRITE_BUFFER, LinkProtocol, Server, framing_of
 
 
 class Gate:
@@ -349,13 +349,38 @@ async def test_nothing_to_drain() -> None:
         assert await peer.is_closed()
 
 
-@pytest.mark.parametrize("framing", ["2b", "4b", "2a", "4a", "2b-inclusive"])
-async def test_answers_are_framed_as_their_listener_is(framing: str) -> None:
-    async with stand(framing=framing, max_frame=80) as given:
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"framing": "2b"}, {"framing": "4b"}, {"framing": "2a"}, {"framing": "4a"}, {"inclusive": True}, {"vap": True},
+        {"framing": "4a", "inclusive": True}, {"vap": True, "inclusive": True},
+    ],
+)  # fmt: skip
+async def test_answers_are_framed_as_their_listener_is(settings: dict[str, object]) -> None:
+    async with stand(**settings, max_frame=80) as given:
         reader, writer = await asyncio.open_connection("127.0.0.1", given.port)
+        framing = framing_of(ListenerConfig(port=0, **settings))
         writer.write(frame(b"x", framing))
         expected = frame(b"answer to x", framing)
         assert await reader.readexactly(len(expected)) == expected
+        writer.close()
+
+
+async def test_a_tpdu_comes_back_with_its_addresses_changed_over() -> None:
+    """Each answer with that of its own message, and the handler never sees it."""
+    async with stand(tpdu=True) as given:
+        peer = await given.connect()
+        assert await peer.ask(b"\x60\x00\x01\x12\x34" + b"x") == b"\x60\x12\x34\x00\x01" + b"answer to x"
+        assert await peer.ask(b"\x68\x00\x02\x00\x03" + b"y") == b"\x68\x00\x03\x00\x02" + b"answer to y"
+        assert await peer.ask(b"\x60\x00\x01\x12\x34" + b"fault") == b"\x60\x12\x34\x00\x01" + b"sorry"
+
+
+async def test_an_answer_above_what_its_frame_can_say_is_not_sent() -> None:
+    """Two ASCII digits name 99 bytes. The link goes on, and what was decided is there for a longer one to ask."""
+    async with stand(framing="2a", max_frame=99) as given:
+        reader, writer = await asyncio.open_connection("127.0.0.1", given.port)
+        writer.write(b"90" + b"x" * 90 + b"01y")
+        assert await reader.readexactly(13) == b"11answer to y"
         writer.close()
 
 

@@ -27,15 +27,15 @@ def _matches(pattern: str) -> Check:
 
 
 _MONTH_DAYS = {month: 31 - (month in (4, 6, 9, 11)) - 2 * (month == 2) for month in range(1, 13)}
-_DAYS = frozenset(f"{month:02d}{day:02d}" for month, days in _MONTH_DAYS.items() for day in range(1, days + 1))
-_YEAR_MONTHS = frozenset(f"{year:02d}{month:02d}" for year in range(100) for month in range(1, 13))
+DAYS = frozenset(f"{month:02d}{day:02d}" for month, days in _MONTH_DAYS.items() for day in range(1, days + 1))
+YEAR_MONTHS = frozenset(f"{year:02d}{month:02d}" for year in range(100) for month in range(1, 13))
 _TIME = "(?:[01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]"
 _time_holds = re.compile(_TIME).fullmatch
 
 
 def _moment_holds(value: str) -> bool:
     """MMDDhhmmss; 29 February always holds, because no year is given."""
-    return value[:4] in _DAYS and _time_holds(value, 4) is not None
+    return value[:4] in DAYS and _time_holds(value, 4) is not None
 
 
 MTI = Content(_matches("0[1-8][0-9]{2}"), "is no message type of ISO 8583:1987")
@@ -48,8 +48,9 @@ PAN = Content(_matches("[0-9]{12,19}"), "is not 12 to 19 digits")
 TRACK_2 = Content(_matches("[0-9]{12,19}[=D][0-9=DF]*"), "is not track 2 data")
 MOMENT = Content(_moment_holds, "is no date and time MMDDhhmmss")
 TIME = Content(_matches(_TIME), "is no time hhmmss")
-DAY = Content(_DAYS.__contains__, "is no date MMDD")
-YEAR_MONTH = Content(_YEAR_MONTHS.__contains__, "is no year and month YYMM")
+DAY = Content(DAYS.__contains__, "is no date MMDD")
+YEAR_MONTH = Content(YEAR_MONTHS.__contains__, "is no year and month YYMM")
+SIGNED = Content(_matches("[ -~][0-9]+"), "is not a sign and digits")
 BECOMES = Content(_matches("[0-9]{12}[ -~]*"), "does not begin with an amount of 12 digits")
 UNUSED = Content(lambda _value: False, "is not used in this dialect")
 

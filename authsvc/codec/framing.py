@@ -1,28 +1,50 @@
 """Cut a byte stream into payloads, and put a payload into a frame. Bytes in, payloads out: no socket, no clock.
 
-A frame is a length and that many bytes. How the length is written is a row of `FRAMINGS`, chosen per listener and
-independent of the dialect (`wire.md` section 2).
+A frame is a length and that many bytes. How the length is written is chosen per listener and independent of the dialect
+(`wire.md` section 2): a row of `FRAMINGS`, and what a listener says besides.
 """
 
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from authsvc.errors import PeerError
 
+TPDU_BYTES = 5
+_ZEROS = b"\0\0"
+
 
 class Framing(Struct, frozen=True, gc=False):
-    """`width`: bytes of the length; `ascii`: in ASCII digits, else big-endian binary; `inclusive`: it counts itself."""
+    """`width`: bytes of the length; `ascii`: in ASCII digits, else big-endian binary; `inclusive`: it counts the header
+    too; `tpdu`: five bytes of addresses begin every payload; `vap`: two zero bytes follow the length (jPOS VAPChannel)."""
 
     width: int
     ascii: bool = False
     inclusive: bool = False
+    tpdu: bool = False
+    vap: bool = False
 
-    @property
-    def largest(self) -> int:
-        """The longest payload, in bytes, that this length can name."""
+    header: int = 0
+    """Made from the others: bytes in front of the payload."""
+    largest: int = 0
+    """Made from the others: the longest payload, in bytes, that the length can name."""
+
+    def __post_init__(self) -> None:
+        header = self.width + len(_ZEROS) if self.vap else self.width
         span: int = 10**self.width if self.ascii else 256**self.width
-        return span - 1 - (self.width if self.inclusive else 0)
+        force_setattr(self, "header", header)
+        force_setattr(self, "largest", span - 1 - (header if self.inclusive else 0))
+
+    def opened(self, payload: bytes) -> tuple[bytes, bytes]:
+        """The TPDU that goes back with the answer, "" where there are none, and the message.
+
+        An identifier of one byte, then the addresses of receiver and sender, two bytes each, which change places. A
+        payload that is shorter has no message in it.
+        """
+        if not self.tpdu:
+            return b"", payload
+        return payload[:1] + payload[3:5] + payload[1:3], payload[TPDU_BYTES:]
 
 
 FRAMINGS: dict[str, Framing] = {
@@ -30,11 +52,8 @@ FRAMINGS: dict[str, Framing] = {
     "4b": Framing(4),
     "2a": Framing(2, ascii=True),
     "4a": Framing(4, ascii=True),
-    "2b-inclusive": Framing(2, inclusive=True),
-    "4b-inclusive": Framing(4, inclusive=True),
-    "2a-inclusive": Framing(2, ascii=True, inclusive=True),
-    "4a-inclusive": Framing(4, ascii=True, inclusive=True),
 }
+PLAIN = FRAMINGS["2b"]
 
 
 class FrameReader:
@@ -44,11 +63,12 @@ class FrameReader:
     found, so the link has to be closed.
     """
 
-    __slots__ = ("_extra", "_framing", "_rest", "broken", "max_frame")
+    __slots__ = ("_extra", "_framing", "_header", "_rest", "broken", "max_frame")
 
-    def __init__(self, framing: str = "2b", max_frame: int = 4096) -> None:
-        self._framing = FRAMINGS[framing]
-        self._extra = self._framing.width if self._framing.inclusive else 0
+    def __init__(self, framing: Framing = PLAIN, max_frame: int = 4096) -> None:
+        self._framing = framing
+        self._header = framing.header
+        self._extra = self._header if framing.inclusive else 0
         self._rest = b""
         self.max_frame = max_frame
         self.broken: PeerError | None = None
@@ -67,11 +87,11 @@ class FrameReader:
         if self.broken is not None:
             raise self.broken
         buffer = self._rest + data if self._rest else data
-        width, size, position = self._framing.width, len(buffer), 0
+        header, size, position = self._header, len(buffer), 0
         payloads: list[bytes] = []
         # One walk over the buffer and one cut at its end: cutting at every frame would cost the square of their number.
-        while size - position >= width:
-            start = position + width
+        while size - position >= header:
+            start = position + header
             length = self._length(buffer[position:start])
             if length < 0:
                 break
@@ -88,6 +108,11 @@ class FrameReader:
 
     def _length(self, header: bytes) -> int:
         """Bytes of payload that `header` announces; -1, with `broken` set, when they cannot be taken."""
+        if self._framing.vap:
+            if header[-2:] != _ZEROS:
+                self.broken = PeerError("frame", "the two bytes after its length are not zero")
+                return -1
+            header = header[:-2]
         if not self._framing.ascii:
             length = int.from_bytes(header, "big") - self._extra
         elif header.isdigit():
@@ -107,10 +132,12 @@ class FrameReader:
         return length
 
 
-def frame(payload: bytes, framing: str = "2b") -> bytes:
-    """`payload` with its length in front; not empty, because a keep-alive is never sent."""
-    how = FRAMINGS[framing]
-    assert 0 < len(payload) <= how.largest, "an answer that does not fit its frame"
-    length = len(payload) + (how.width if how.inclusive else 0)
-    header = b"%0*d" % (how.width, length) if how.ascii else length.to_bytes(how.width, "big")
-    return header + payload
+def frame(payload: bytes, framing: Framing = PLAIN, tpdu: bytes = b"") -> bytes:
+    """`payload`, with the TPDU that `Framing.opened` gave, behind its length; not empty, because a keep-alive is never
+    sent."""
+    size = len(tpdu) + len(payload)
+    assert payload, "an empty frame would be a keep-alive"
+    assert size <= framing.largest, "an answer that does not fit its frame"
+    length = size + (framing.header if framing.inclusive else 0)
+    header = b"%0*d" % (framing.width, length) if framing.ascii else length.to_bytes(framing.width, "big")
+    return header + (_ZEROS if framing.vap else b"") + tpdu + payload

@@ -14,7 +14,7 @@ from authsvc.control.idempotency import Once
 from authsvc.control.records import DecisionView, decision_view
 from authsvc.control.roles import Action
 from authsvc.control.views import AccountCreated, AccountView, Loaded, account_view
-from authsvc.model import AccountId, BalanceSet, Decision, Load, Minor, OpenAccount, SetAccountStatus
+from authsvc.model import AccountId, Decision, Load, Minor, OpenAccount, Posted, SetAccountStatus
 from authsvc.products import Product
 
 PAGE = 100
@@ -64,7 +64,7 @@ async def load_account(
 
 
 def _balance_after(decision: Decision) -> Minor:
-    balances = [change.balance for change in decision.changes if isinstance(change, BalanceSet)]
+    balances = [change.balance for change in decision.changes if isinstance(change, Posted)]
     assert balances  # a load that is not refused changes the balance
     return balances[-1]
 

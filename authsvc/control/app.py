@@ -13,6 +13,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from authsvc.clock import SimulatedClock
 from authsvc.control import (
     accounts,
+    books,
     cards,
     decisions,
     events,
@@ -66,8 +67,9 @@ def build_app(
 
 def _v1(tokens: Mapping[str, Token]) -> Router:
     handlers = (
-        *accounts.HANDLERS, *money.HANDLERS, *issuing.HANDLERS, *plastic.HANDLERS, *virtual_cards.HANDLERS, *remote.HANDLERS,
-        *cards.HANDLERS, *decisions.HANDLERS, *events.HANDLERS, *operations.HANDLERS,
+        *accounts.HANDLERS, *money.HANDLERS, *books.HANDLERS, *issuing.HANDLERS, *plastic.HANDLERS,
+        *virtual_cards.HANDLERS, *remote.HANDLERS, *cards.HANDLERS, *decisions.HANDLERS, *events.HANDLERS,
+        *operations.HANDLERS,
     )  # fmt: skip
     assert all("action" in handler.opt for handler in handlers)  # a call without one would be nobody's
     return Router(

@@ -14,7 +14,7 @@ from litestar.dto import MsgspecDTO
 from msgspec import Meta, Struct
 
 from authsvc.control.errors import bad_field
-from authsvc.model import AccountStatus, BlockKind, By, Scheme
+from authsvc.model import AccountStatus, BlockKind, By, DuplicateCause, Scheme
 
 if TYPE_CHECKING:
     from litestar._openapi.schema_generation import SchemaCreator
@@ -79,6 +79,15 @@ class TransferBody(Body, frozen=True):
     amount: Amount
     iban: Annotated[str, Meta(min_length=15, max_length=42)]
     reference: PaymentReference
+
+
+class ChargeBody(Body, frozen=True):
+    """`card`: whose share it is, on an account with several cards."""
+
+    kind: Literal["fee", "commission", "interest", "overdue_interest", "reminder_cost", "court_cost", "write_off"]
+    amount: Amount
+    reference: PaymentReference
+    card: str = ""
 
 
 class PresentmentBody(Body, frozen=True):
@@ -161,6 +170,15 @@ class ReplaceBody(Body, frozen=True):
 
     pin: PinDigits
     pan: PanDigits | None = None
+    expiry: Expiry | None = None
+
+
+class DuplicateBody(Body, frozen=True):
+    """`cause`: only damage gets a duplicate; `pin`: a new one, where the regulation offers it, else the old one stays;
+    `expiry`: where a duplicate has a date of its own; absent: the product's term from this month."""
+
+    cause: DuplicateCause
+    pin: PinDigits | None = None
     expiry: Expiry | None = None
 
 

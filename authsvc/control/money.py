@@ -28,6 +28,7 @@ from authsvc.model import (
     Original,
     Posted,
     PostingId,
+    PostingKind,
     PostingReduced,
     Presentment,
     Reason,
@@ -80,7 +81,7 @@ def _iban(text: str) -> str:
 
 def _transferred(decision: Decision, amount: int) -> Transferred:
     posted = [change for change in decision.changes if isinstance(change, Posted)]
-    fee = sum(change.posting.amount for change in posted if change.posting.kind is Kind.FEE)
+    fee = sum(change.posting.amount for change in posted if change.posting.kind is PostingKind.FEE)
     return Transferred(decision.id, decision.account, amount, fee, posted[-1].balance)
 
 

@@ -1,4 +1,5 @@
-"""New plastic for a card that exists: renewed (same number and PIN, new expiry), or replaced (another number and PIN)."""
+"""New plastic for a card that exists: renewed (same number and PIN, new expiry), a duplicate of damaged plastic (same
+number), or replaced (another number and PIN)."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from litestar.params import FromPath, JSONBody, SkipValidation
 from msgspec.structs import replace
 
 from authsvc.codec.pan import luhn_ok, mask
-from authsvc.control.bodies import RenewBody, ReplaceBody
+from authsvc.control.bodies import DuplicateBody, RenewBody, ReplaceBody
 from authsvc.control.desk import Desk, FoundCard
 from authsvc.control.errors import PROBLEMS, bad_field
 from authsvc.control.idempotency import Once
@@ -15,7 +16,7 @@ from authsvc.control.issuing import DRAWS, expiry_after
 from authsvc.control.roles import Action
 from authsvc.control.views import CardIssued, CardView, card_view
 from authsvc.ledger.journal import PanTakenError, VaultEntry
-from authsvc.model import CardId, CardSet, Decision, RenewCard, ReplaceCard
+from authsvc.model import CardId, CardSet, Decision, DuplicateCard, RenewCard, ReplaceCard
 from authsvc.rules.calendar import day_of, is_past_expiry
 
 HTTP_OK = 200
@@ -96,4 +97,37 @@ async def _replace_once(found: FoundCard, body: ReplaceBody, desk: Desk, once: O
     return await desk.decide(command, VaultEntry(pan_hash, account, new, pan[-4:], sealed))
 
 
-HANDLERS = (renew_card, replace_card)
+@post(
+    "/cards/{card:str}/duplicate",
+    opt={"action": Action.DUPLICATE_CARD},
+    responses=PROBLEMS,
+    tags=["cards"],
+    status_code=HTTP_OK,
+)
+async def duplicate_card(
+    card: FromPath[str], data: JSONBody[DuplicateBody], desk: SkipValidation[Desk], once: SkipValidation[Once]
+) -> CardView:
+    """Issue a duplicate of a damaged card: the same number, limits and money. The damaged plastic is to be destroyed; the
+    duplicate is inactive until activated where a new card is."""
+    found = await desk.card(CardId(card))
+    if data.expiry is not None and is_past_expiry(data.expiry, day_of(found.now)):
+        raise bad_field("expiry", "is in the past")
+    expiry = data.expiry or (_expiry_of_duplicate(found) if found.product.duplicate.new_expiry else "")
+    pvv = await desk.mint.new_pvv(found.card.id, data.pin) if data.pin else ""
+    fingerprint = once.fingerprint(replace(data, pin=None), pvv.encode())
+    await desk.decide(DuplicateCard(found.account.id, found.card.id, data.cause, expiry, pvv, once.key, fingerprint))
+    return card_view(await desk.card(CardId(card)))
+
+
+def _expiry_of_duplicate(found: FoundCard) -> str:
+    """The product's term from now; the month after that of the plastic that is about, where the term would not tell the
+    two apart; YYMM."""
+    fresh = expiry_after(found.product.card_years, found.now)
+    latest = max(found.card.expiry, found.card.renewal)
+    if fresh > latest:
+        return fresh
+    months = int(latest[:2]) * 12 + int(latest[2:])
+    return f"{months // 12 % 100:02}{months % 12 + 1:02}"
+
+
+HANDLERS = (renew_card, duplicate_card, replace_card)

@@ -13,6 +13,7 @@ from authsvc.model import (
     CardRef,
     Command,
     Decision,
+    Minor,
     Presentment,
     Reversal,
     UnixMs,
@@ -51,6 +52,17 @@ class Engine(Protocol):
 
     async def journal(self, account: AccountId, after: int, limit: int) -> list[Decision]:
         """At most `limit` decisions of the account with a sequence number above `after`, in order."""
+
+    async def movements(
+        self, account: AccountId, since: UnixMs, until: UnixMs, after: int, limit: int
+    ) -> list[Decision]:
+        """At most `limit` decisions that moved money of the account in that time, with a sequence number above `after`."""
+
+    async def balance_before(self, account: AccountId, at: UnixMs) -> Minor:
+        """The balance of the account before that moment, grosze."""
+
+    async def trial_balance(self, until: UnixMs) -> dict[str, Minor]:
+        """Each account of the general ledger, grosze: debits above zero, credits below."""
 
     async def find(self, rrn: str, stan: str, account: str) -> list[Decision]:
         """The decisions on messages that match every criterion that is not ""."""

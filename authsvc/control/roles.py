@@ -51,12 +51,14 @@ class Action(StrEnum):
     SET_VIRTUAL = "set_virtual"
     RENEW_CARD = "renew_card"
     REPLACE_CARD = "replace_card"
+    DUPLICATE_CARD = "duplicate_card"
     SET_ACCOUNT_STATUS = "set_account_status"
     THREE_DS = "three_ds"
     UNLOCK_3DS = "unlock_3ds"
     SET_TRUSTED = "set_trusted"
     TRANSFER = "transfer"
     PRESENT = "present"
+    CHARGE = "charge"
     MOVE_CLOCK = "move_clock"
 
 
@@ -74,20 +76,32 @@ _CARD_IN_HAND = frozenset(
         Action.TRANSFER,  # S §14.8: branch, telephone, e-banking
     }
 )
-_HOTLINE = _READ | _CARD_IN_HAND | {Action.UNBLOCK_PIN, Action.UNLOCK_3DS}
+_BY_TELEPHONE = _READ | {
+    Action.ACTIVATE,  # S §8.4
+    Action.BLOCK,
+    Action.UNBLOCK,
+    Action.SET_VIRTUAL,
+    Action.TRANSFER,
+    Action.UNBLOCK_PIN,
+    Action.UNLOCK_3DS,
+}
+"""PIN, limits, contactless and trusted merchants are ordered at the bank or online, never by telephone (S §12.4, §16.8,
+§18.9.6, §23.2; W §9.5, §10.2, §12.7, §13.5; P §3.5, §7.5)."""
+_BRANCH = _BY_TELEPHONE | _CARD_IN_HAND
 
 ALLOWED: dict[Role, frozenset[Action]] = {
     Role.OPERATOR: frozenset(Action),
-    Role.BRANCH: _HOTLINE
+    Role.BRANCH: _BRANCH
     | {
         Action.OPEN_ACCOUNT,
         Action.LOAD,
         Action.ISSUE_CARD,
         Action.RENEW_CARD,
         Action.REPLACE_CARD,
+        Action.DUPLICATE_CARD,  # S §10.1: asked for at a branch
         Action.SET_ACCOUNT_STATUS,
     },
-    Role.HOTLINE: _HOTLINE,
+    Role.HOTLINE: _BY_TELEPHONE,
     # A portal acts for the holder: whatever a holder may do alone. A PIN block ends by the hotline (S §12.3, W §13.3).
     Role.PORTAL: _READ | _CARD_IN_HAND,
     Role.AUDITOR: _READ,

@@ -15,6 +15,7 @@ from authsvc.model import (
     HoldEnd,
     HoldEnded,
     HoldId,
+    HoldIncreased,
     HoldPlaced,
     HoldReduced,
     Minor,
@@ -26,7 +27,7 @@ OPEN = "open"
 
 class HoldRow(Struct, frozen=True):
     """A hold, open or ended. `amount`: grosze, what it is now or was when it ended; `status`: `OPEN` or a `HoldEnd`;
-    `ended_at`: None while open."""
+    `ended_at`: None while open; `code`: DE38 of its authorization."""
 
     id: HoldId
     account: AccountId
@@ -36,6 +37,7 @@ class HoldRow(Struct, frozen=True):
     expires: UnixMs
     status: str = OPEN
     ended_at: UnixMs | None = None
+    code: str = ""
 
     @property
     def end(self) -> HoldEnd | None:
@@ -62,7 +64,7 @@ class HoldRows(Struct, frozen=True):
 
 def row_of(hold: Hold, account: AccountId) -> HoldRow:
     """The row of an open hold."""
-    return HoldRow(hold.id, account, hold.card, hold.amount, hold.created, hold.expires)
+    return HoldRow(hold.id, account, hold.card, hold.amount, hold.created, hold.expires, code=hold.authorization_code)
 
 
 def hold_rows(decisions: Iterable[Decision]) -> HoldRows:
@@ -75,7 +77,7 @@ def hold_rows(decisions: Iterable[Decision]) -> HoldRows:
                     assert hold.id not in rows.placed
                     assert hold.id not in rows.changed
                     rows.placed[hold.id] = row_of(hold, decision.account)
-                case HoldReduced(hold=hold_id, amount=amount):
+                case HoldReduced(hold=hold_id, amount=amount) | HoldIncreased(hold=hold_id, amount=amount):
                     _change(rows, decision.account, hold_id, amount=amount)
                 case HoldEnded(hold=hold_id, how=how, at=at):
                     _change(rows, decision.account, hold_id, status=how.value, ended_at=at)

@@ -24,7 +24,10 @@ from authsvc.model import (
     HoldId,
     Key,
     Message,
+    Minor,
     Original,
+    Posting,
+    PostingId,
     UnixMs,
 )
 
@@ -160,6 +163,32 @@ class Ledger(Protocol):
 
     async def holds(self, account: AccountId) -> list[HoldRow]:
         """Open and ended ones, oldest first."""
+        ...
+
+    async def hold_by_code(self, account: AccountId, card: CardId, code: str) -> HoldRow | None:
+        """The newest hold of the card with this authorization code (DE38), open or ended."""
+        ...
+
+    async def due(self, now: UnixMs, limit: int) -> list[AccountId]:
+        """Accounts with open holds whose time is over at `now`, from the first `limit` such holds."""
+        ...
+
+    async def posting(self, account: AccountId, posting: PostingId) -> Posting | None:
+        """A posting as it is now, after its reversals."""
+        ...
+
+    async def movements(
+        self, account: AccountId, since: UnixMs, until: UnixMs, after: int = 0, limit: int = 1000
+    ) -> list[JournalRow]:
+        """Decisions of the account that moved money from `since` on and before `until`, above seq `after`, in order."""
+        ...
+
+    async def balance_before(self, account: AccountId, at: UnixMs) -> Minor:
+        """The balance of the account from what moved before `at`, grosze."""
+        ...
+
+    async def trial_balance(self, until: UnixMs) -> dict[str, Minor]:
+        """Each ledger account with what it holds before `until`, grosze: debits above zero, credits below; sums to zero."""
         ...
 
     async def vault_by_hash(self, pan_hash: bytes) -> VaultEntry | None: ...

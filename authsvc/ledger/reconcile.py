@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
+from authsvc.ledger.entries import EntryRow, entries_of
 from authsvc.ledger.holds import OPEN, HoldRow, row_of
 from authsvc.ledger.journal import ZERO_HASH, HeadRecord, Record, chain, columns
 from authsvc.model import Account, AccountId, Decision, Head, HoldEnded, HoldId
@@ -32,6 +33,7 @@ class What(StrEnum):
     COLUMNS = "columns"  # a row can be found under something that its decision does not say
     FOLD = "fold"  # the decisions cannot be folded
     HEAD = "head"  # the head row is not where the journal leads
+    ENTRIES = "entries"  # the general ledger says something else than the decisions, or than the balance
     HOLDS = "holds"  # the holds table says something else than the decisions
     COPY = "copy"  # the Redis copy is ahead of the journal, or of another history
 
@@ -54,6 +56,7 @@ class LedgerReader(Protocol):
     def records(self, account: AccountId) -> Iterator[Record]: ...
     def hold(self, hold_id: HoldId) -> HoldRow | None: ...
     def holds(self, account: AccountId) -> Iterator[HoldRow]: ...
+    def entries(self, account: AccountId) -> Iterator[EntryRow]: ...
 
 
 def reconcile(reader: LedgerReader, evolve: Evolve, copy: Copy | None = None) -> Iterator[Difference]:
@@ -76,6 +79,9 @@ class _Walk:
         self._state = Account(id=account)
         self._hash = ZERO_HASH
         self._copied: Head | None = Head(self._state, self._hash) if copy and copy.account.seq == 0 else None
+        self._entries = reader.entries(account)
+        self._entries_agree = True
+        self._balance = 0
         self._found: list[Difference] = []
 
     def run(self) -> list[Difference]:
@@ -83,6 +89,8 @@ class _Walk:
         head = self._reader.head_record(self._state.id)
         if sound:
             self._check_head(head)
+            if head is not None and head.seq == self._state.seq:  # else the journal is shorter, and that was said
+                self._check_balance()
             self._check_open_holds()
             self._check_copy()
         return self._found
@@ -109,6 +117,7 @@ class _Walk:
         if expected != record.columns:
             self._differs(What.COLUMNS, seq, _unequal_fields(expected, record.columns))
         self._check_ended_holds(decision)
+        self._check_entries(decision)
         self._state, self._hash = after, record.hash
         if self._copy is not None and self._copy.account.seq == seq:
             self._copied = Head(after, record.hash)
@@ -122,6 +131,19 @@ class _Walk:
                     self._differs(
                         What.HOLDS, decision.seq, f"hold {change.hold} ended as {change.how}, its row differs"
                     )
+
+    def _check_entries(self, decision: Decision) -> None:
+        for expected in entries_of(decision):
+            self._balance += expected.for_holder
+            if self._entries_agree and next(self._entries, None) != expected:
+                self._entries_agree = False  # from here on the two are out of step
+                self._differs(What.ENTRIES, decision.seq, f"entry {expected.leg} of {expected.posting} differs")
+
+    def _check_balance(self) -> None:
+        if self._entries_agree and (more := next(self._entries, None)) is not None:
+            self._differs(What.ENTRIES, more.seq, f"entry {more.leg} of {more.posting} is of no decision")
+        if self._balance != self._state.balance:
+            self._differs(What.ENTRIES, self._state.seq, "the balance is not the sum of the entries")
 
     def _check_head(self, head: HeadRecord | None) -> None:
         seq = self._state.seq

@@ -25,7 +25,21 @@ from authsvc.ledger.journal import ZERO_HASH, CommitUnknownError, JournalRow, Va
 from authsvc.ledger.sqlite_file import create, lock, open_writer
 from authsvc.ledger.sqlite_reader import SqliteReader, open_reader
 from authsvc.ledger.sqlite_writer import Append, write
-from authsvc.model import Account, AccountId, CardId, Decision, Head, HoldEnd, HoldId, Key, Original
+from authsvc.model import (
+    Account,
+    AccountId,
+    CardId,
+    Decision,
+    Head,
+    HoldEnd,
+    HoldId,
+    Key,
+    Minor,
+    Original,
+    Posting,
+    PostingId,
+    UnixMs,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -191,6 +205,26 @@ class SqliteLedger:
 
     async def holds(self, account: AccountId) -> list[HoldRow]:
         return await self._read(lambda reader, name: list(reader.holds(name)), account)
+
+    async def hold_by_code(self, account: AccountId, card: CardId, code: str) -> HoldRow | None:
+        return await self._read(SqliteReader.hold_by_code, account, card, code)
+
+    async def due(self, now: UnixMs, limit: int) -> list[AccountId]:
+        return await self._read(SqliteReader.due, now, limit)
+
+    async def posting(self, account: AccountId, posting: PostingId) -> Posting | None:
+        return await self._read(SqliteReader.posting, account, posting)
+
+    async def movements(
+        self, account: AccountId, since: UnixMs, until: UnixMs, after: int = 0, limit: int = 1000
+    ) -> list[JournalRow]:
+        return await self._read(SqliteReader.movements, account, since, until, after, limit)
+
+    async def balance_before(self, account: AccountId, at: UnixMs) -> Minor:
+        return await self._read(SqliteReader.balance_before, account, at)
+
+    async def trial_balance(self, until: UnixMs) -> dict[str, Minor]:
+        return await self._read(SqliteReader.trial_balance, until)
 
     async def vault_by_hash(self, pan_hash: bytes) -> VaultEntry | None:
         return await self._read(SqliteReader.vault_by_hash, pan_hash)

@@ -9,6 +9,7 @@ from pathlib import Path
 import apsw
 import msgspec
 
+from authsvc.ledger.entries import CARDHOLDER, EntryRow
 from authsvc.ledger.holds import HoldRow
 from authsvc.ledger.journal import Columns, HeadRecord, JournalRow, Record, VaultEntry
 from authsvc.ledger.sqlite_file import open_reader_connection
@@ -23,7 +24,14 @@ from authsvc.model import (
     HoldEnd,
     HoldId,
     Key,
+    Minor,
     Original,
+    Posted,
+    Posting,
+    PostingId,
+    PostingKind,
+    PostingReduced,
+    Presentment,
     UnixMs,
     names,
 )
@@ -31,8 +39,11 @@ from authsvc.model import (
 _decision = msgspec.json.Decoder(Decision).decode
 _account = msgspec.json.Decoder(Account).decode
 
+AUTHORIZATION, PRESENTMENT = "authorization", "presentment"
+"""Kinds of journal rows that can be the original of another."""
 _ROW = "SELECT position, seq, hash, decision FROM journal"
-_HOLD = "SELECT id, account, card, amount, created, expires, status, ended_at FROM holds"
+_HOLD = "SELECT id, account, card, amount, created, expires, status, ended_at, code FROM holds"
+_ENTRY = "SELECT account, seq, leg, at, posting, kind, card, debit, credit, amount FROM entries"
 _VAULT = "SELECT pan_hash, account, card, last4, sealed_pan FROM vault"
 _NEXT_ACCOUNT = """
 SELECT min(account) FROM (SELECT min(account) AS account FROM head WHERE account > ?1
@@ -62,13 +73,12 @@ class SqliteReader:
         self, account: AccountId, card: CardId, original: Original, terminal: str, merchant: str
     ) -> tuple[Decision, HoldEnd | None] | None:
         column, value = ("stan", original.stan) if original.stan else ("rrn", original.rrn)
-        query = (
-            f"{_ROW} WHERE {column} = ? AND {column} <> '' AND account = ? AND kind = 'authorization' ORDER BY seq DESC"
-        )
+        kind = PRESENTMENT if original.mti[:3] == "022" else AUTHORIZATION
+        query = f"{_ROW} WHERE {column} = ? AND {column} <> '' AND account = ? AND kind = ? ORDER BY seq DESC"
         newest: Decision | None = None
-        for row in self._rows(query, value, account):
+        for row in self._rows(query, value, account, kind):
             request = row.decision.request
-            assert isinstance(request, Authorization)
+            assert isinstance(request, Authorization | Presentment)
             if request.card != card or not names(original, terminal, merchant, request.origin):
                 continue
             if isinstance(row.decision.outcome, Approved):
@@ -94,6 +104,42 @@ class SqliteReader:
         """Open and ended ones, oldest first."""
         query = f"{_HOLD} WHERE account = ? ORDER BY created, id"
         return (HoldRow(*row) for row in self._connection.execute(query, (account,)))
+
+    def hold_by_code(self, account: AccountId, card: CardId, code: str) -> HoldRow | None:
+        query = f"{_HOLD} WHERE code = ? AND code <> '' AND account = ? AND card = ? ORDER BY created DESC LIMIT 1"
+        return next((HoldRow(*row) for row in self._connection.execute(query, (code, account, card))), None)
+
+    def due(self, now: UnixMs, limit: int) -> list[AccountId]:
+        """Accounts with open holds whose time is over, those that wait longest first."""
+        query = "SELECT account FROM holds WHERE status = 'open' AND expires <= ? ORDER BY expires LIMIT ?"
+        rows = self._connection.execute(query, (now, limit))
+        return list(dict.fromkeys(AccountId(account) for (account,) in rows))
+
+    def posting(self, account: AccountId, posting: PostingId) -> Posting | None:
+        """As it is now: its newest entries say which decision changed it last."""
+        query = "SELECT max(seq) FROM entries WHERE posting = ? AND account = ?"
+        seq = self._connection.execute(query, (posting, account)).get
+        if seq is None:
+            return None
+        (row,) = self._rows(f"{_ROW} WHERE account = ? AND seq = ?", account, seq)
+        moved = (one for one in row.decision.changes if isinstance(one, Posted | PostingReduced))
+        return next(one.posting for one in moved if one.posting.id == posting)
+
+    def movements(self, account: AccountId, since: UnixMs, until: UnixMs, after: int, limit: int) -> list[JournalRow]:
+        """Decisions of the account that moved money from `since` on and before `until`, above seq `after`, in order."""
+        moved = "SELECT seq FROM entries WHERE account = ?1 AND seq > ?4 AND at >= ?2 AND at < ?3"
+        query = f"{_ROW} WHERE account = ?1 AND seq IN ({moved}) ORDER BY seq LIMIT ?5"
+        return list(self._rows(query, account, since, until, after, limit))
+
+    def balance_before(self, account: AccountId, at: UnixMs) -> Minor:
+        """The balance of the account from what moved before `at`, grosze."""
+        query = "SELECT coalesce(sum(amount), 0) FROM postings WHERE account = ? AND ledger_account = ? AND at < ?"
+        return Minor(-int(self._connection.execute(query, (account, CARDHOLDER, at)).get))
+
+    def trial_balance(self, until: UnixMs) -> dict[str, Minor]:
+        """Each ledger account and what it holds before `until`, grosze: debits above zero, credits below."""
+        query = "SELECT ledger_account, sum(amount) FROM postings WHERE at < ? GROUP BY 1 ORDER BY 1"
+        return {str(name): Minor(int(amount)) for name, amount in self._connection.execute(query, (until,))}
 
     def vault_by_hash(self, pan_hash: bytes) -> VaultEntry | None:
         return self._vault("pan_hash", pan_hash)
@@ -133,6 +179,14 @@ class SqliteReader:
         for seq, at, kind, key, rrn, stan, hashed, decision in self._connection.execute(query, (account,)):
             found = Columns(account, seq, UnixMs(at), kind, Key(key), rrn, stan)
             yield Record(found, hashed, decision.encode())
+
+    def entries(self, account: AccountId) -> Iterator[EntryRow]:
+        """All of an account, in order."""
+        query = f"{_ENTRY} WHERE account = ? ORDER BY seq, leg"
+        for name, seq, leg, at, posting, kind, card, debit, credit, amount in self._connection.execute(
+            query, (account,)
+        ):
+            yield EntryRow(name, seq, leg, at, posting, PostingKind(kind), card, debit, credit, amount)
 
     def _rows(self, query: str, *values: str | int) -> Iterator[JournalRow]:
         for position, seq, hashed, decision in self._connection.execute(query, values):

@@ -1,7 +1,7 @@
 """One batch of appends, one transaction.
 
 Every statement gives the interpreter lock away and has to win it back from a busy event loop, which can cost more than
-the statement itself. So a batch is five statements however many rows it has: each takes all rows as one VALUES list.
+the statement itself. So a batch is six statements at most, however many rows it has: each takes all rows as one VALUES list.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import apsw
 from msgspec import Struct
 
 from authsvc.errors import AuthsvcError, StaleAccountError
+from authsvc.ledger.entries import entries_of
 from authsvc.ledger.holds import hold_rows
 from authsvc.ledger.journal import CommitUnknownError, PanTakenError, VaultEntry, columns
 from authsvc.model import AccountId, Decision
@@ -46,7 +47,9 @@ WITH new (account, old_seq, old_hash, seq, hash, state) AS (VALUES {rows})
 UPDATE head SET seq = new.seq, hash = new.hash, state = new.state FROM new
 WHERE head.account = new.account AND head.seq = new.old_seq AND head.hash = new.old_hash"""
 INSERT_JOURNAL = "INSERT INTO journal (account, seq, at, kind, key, rrn, stan, decision, hash) VALUES {rows}"
-INSERT_HOLDS = "INSERT INTO holds (id, account, card, amount, created, expires, status, ended_at) VALUES {rows}"
+INSERT_HOLDS = "INSERT INTO holds (id, account, card, amount, created, expires, status, ended_at, code) VALUES {rows}"
+INSERT_ENTRIES = """
+INSERT INTO entries (account, seq, leg, at, posting, kind, card, debit, credit, amount) VALUES {rows}"""
 CHANGE_HOLDS = """
 WITH new (id, account, amount, status, ended_at) AS (VALUES {rows})
 UPDATE holds SET amount = coalesce(new.amount, holds.amount), status = new.status, ended_at = new.ended_at FROM new
@@ -96,7 +99,17 @@ def _apply(connection: apsw.Connection, appends: Sequence[Append]) -> None:
     _insert(connection, INSERT_JOURNAL, [_journal_row(append) for append in appends])
     holds = hold_rows(append.decision for append in appends)
     placed: list[Row] = [
-        (hold.id, hold.account, hold.card, hold.amount, hold.created, hold.expires, hold.status, hold.ended_at)
+        (
+            hold.id,
+            hold.account,
+            hold.card,
+            hold.amount,
+            hold.created,
+            hold.expires,
+            hold.status,
+            hold.ended_at,
+            hold.code,
+        )
         for hold in holds.placed.values()
     ]
     changed: list[Row] = [
@@ -106,8 +119,25 @@ def _apply(connection: apsw.Connection, appends: Sequence[Append]) -> None:
     touched = _insert(connection, CHANGE_HOLDS, changed)
     # The head was right and yet a hold is not open: the table is damaged, and no retry would mend it.
     assert touched == len(changed), "a decision changes a hold that is not open"
-    entries = [append.vault for append in appends if append.vault is not None]
-    known: list[Row] = [(entry.pan_hash, entry.account, entry.card, entry.last4, entry.sealed_pan) for entry in entries]
+    moved: list[Row] = [
+        (
+            one.account,
+            one.seq,
+            one.leg,
+            one.at,
+            one.posting,
+            one.kind.value,
+            one.card,
+            one.debit,
+            one.credit,
+            one.amount,
+        )
+        for append in appends
+        for one in entries_of(append.decision)
+    ]
+    _insert(connection, INSERT_ENTRIES, moved)
+    cards = [append.vault for append in appends if append.vault is not None]
+    known: list[Row] = [(entry.pan_hash, entry.account, entry.card, entry.last4, entry.sealed_pan) for entry in cards]
     if _insert(connection, INSERT_VAULT, known) != len(known):
         raise PanTakenError("the PAN leads to another card already")
 

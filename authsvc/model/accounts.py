@@ -13,7 +13,6 @@ from authsvc.model.commands import (
     VirtualStatus,
 )
 from authsvc.model.messages import (
-    Kind,
     Origin,
     Original,
 )
@@ -216,6 +215,38 @@ class Hold(Struct, frozen=True, omit_defaults=True):
     increments: tuple[Increment, ...] = ()
 
 
+class PostingKind(StrEnum):
+    """What money moved for. The chart of accounts has a movement for each."""
+
+    PURCHASE = "purchase"
+    CASH = "cash"
+    CASHBACK = "cashback"
+    QUASI_CASH = "quasi_cash"
+    REFUND = "refund"
+    DEPOSIT = "deposit"
+    LOAD = "load"
+    TRANSFER = "transfer"
+    FEE = "fee"
+    COMMISSION = "commission"
+    INTEREST = "interest"
+    OVERDUE_INTEREST = "overdue_interest"
+    REMINDER_COST = "reminder_cost"
+    COURT_COST = "court_cost"
+    WRITE_OFF = "write_off"
+
+
+CREDITED = frozenset({PostingKind.REFUND, PostingKind.DEPOSIT, PostingKind.LOAD, PostingKind.WRITE_OFF})
+"""Kinds that give the holder money: their amounts are negative."""
+
+
+class Leg(Struct, frozen=True, gc=False, array_like=True):
+    """One entry of the general ledger: `amount` grosze, above zero, come to `debit` and leave `credit`."""
+
+    debit: str
+    credit: str
+    amount: Minor
+
+
 class Posting(Struct, frozen=True, omit_defaults=True):
     """Money taken from the account for good (or given to it: a negative `amount`), grosze; `amount`: what is left of it after
     reversals. `day`, `bucket`, `cash`, `sca_use`, `scas`: what it counted into itself, NONE where its authorization had
@@ -223,7 +254,7 @@ class Posting(Struct, frozen=True, omit_defaults=True):
 
     id: PostingId
     card: CardId
-    kind: Kind
+    kind: PostingKind
     amount: Minor
     at: UnixMs
     origin: Origin
@@ -261,7 +292,8 @@ class Account(Struct, frozen=True, omit_defaults=True):
     """One state document. `seq`: number of the last decision in it, 0 before the first; `at`: time of that decision;
     `balance`: own money of the holder, negative is debt; `recent_keys` with `recent_at`: keys of the messages of the
     last 24 hours, oldest first; `recent_since`: the list is complete from this time on (the journal knows the rest);
-    `posted`: the newest postings, those that a reversal may still name."""
+    `posted`: the newest postings, those that a reversal may still name; `owed`: the debt of a credit product by what it is
+    for; it adds up to the negative balance, as the debts of the cards do."""
 
     id: AccountId
     product: str = ""
@@ -274,6 +306,7 @@ class Account(Struct, frozen=True, omit_defaults=True):
     cards: dict[CardId, Card] = {}
     holds: tuple[Hold, ...] = ()
     posted: tuple[Posting, ...] = ()
+    owed: dict[PostingKind, Minor] = {}
     early_reversals: tuple[EarlyReversal, ...] = ()
     recent_keys: tuple[int, ...] = ()
     recent_at: tuple[int, ...] = ()

@@ -79,6 +79,27 @@ class Load(Struct, frozen=True, tag="load", omit_defaults=True):
     fingerprint: str = ""
 
 
+class Charge(Struct, frozen=True, tag="charge", omit_defaults=True):
+    """A fee, interest or cost of the bank's, or (`kind` write_off) a debt that it gives up. `amount` in grosze, above zero;
+    `kind`: a `PostingKind`; `card`: on whose account of many it is, "" the account's as a whole."""
+
+    account: AccountId
+    kind: str
+    amount: Minor
+    reference: str
+    card: CardId = CardId("")
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+class ExpireHolds(Struct, frozen=True, tag="expire_holds", omit_defaults=True):
+    """Holds whose time is over end now, though nothing else happens on the account."""
+
+    account: AccountId
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
 class Transfer(Struct, frozen=True, tag="transfer", omit_defaults=True):
     """Money out of the card account. `amount` in grosze, above zero; `iban`: Polish, without spaces."""
 
@@ -253,6 +274,27 @@ class ReplaceCard(Struct, frozen=True, tag="replace_card", omit_defaults=True):
     fingerprint: str = ""
 
 
+class DuplicateCause(StrEnum):
+    """Why a duplicate is asked for, as the holder tells it. Only damage gets one (P §7.6)."""
+
+    DAMAGED = "damaged"
+    LOST = "lost"
+    STOLEN = "stolen"
+
+
+class DuplicateCard(Struct, frozen=True, tag="duplicate_card", omit_defaults=True):
+    """Another plastic with the same number for one that is damaged. `expiry`: YYMM, "" keeps the card's; `pvv`: of a new
+    PIN, "" keeps the old one."""
+
+    account: AccountId
+    card: CardId
+    cause: DuplicateCause
+    expiry: str = ""
+    pvv: str = ""
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
 class CreateVirtual(Struct, frozen=True, tag="create_virtual", omit_defaults=True):
     """A device number, `virtual`, that stands for the card in a wallet. `expiry`: YYMM, "" is the card's own."""
 
@@ -294,10 +336,11 @@ CardCommand = (
     | SetTrusted
     | RenewCard
     | ReplaceCard
+    | DuplicateCard
     | CreateVirtual
     | SetVirtual
 )
-Command = OpenAccount | Load | SetAccountStatus | CardCommand
+Command = OpenAccount | Load | Charge | ExpireHolds | SetAccountStatus | CardCommand
 Request = Message | Command
 
 

@@ -13,7 +13,9 @@ from authsvc.model.accounts import (
     Hold,
     HoldEnd,
     Increment,
+    Leg,
     Posting,
+    PostingKind,
 )
 from authsvc.model.commands import (
     AccountStatus,
@@ -35,12 +37,6 @@ class AccountOpened(Struct, frozen=True, tag="account_opened", omit_defaults=Tru
     product: str
     credit_limit: Minor = Minor(0)
     holder: str = ""
-
-
-class BalanceSet(Struct, frozen=True, tag="balance_set"):
-    """The balance after, grosze."""
-
-    balance: Minor
 
 
 class CardSet(Struct, frozen=True, tag="card_set"):
@@ -100,29 +96,28 @@ class HoldEnded(Struct, frozen=True, tag="hold_ended"):
 
 
 class Posted(Struct, frozen=True, tag="posted", omit_defaults=True):
-    """Money has moved. `balance`: of the account after it; `debts`: of its cards after it, those that changed; `forget`: how
-    many of the oldest postings leave the account's document."""
+    """Money has moved. `balance`: of the account after it; `debts`: of its cards after it, those that changed; `owed`: see
+    `Account`, whole; `legs`: its entries in the general ledger; `forget`: how many of the oldest postings leave the
+    account's document."""
 
     posting: Posting
     balance: Minor
+    legs: tuple[Leg, ...]
     debts: dict[CardId, Minor] = {}
+    owed: dict[PostingKind, Minor] = {}
     forget: int = 0
 
 
 class PostingReduced(Struct, frozen=True, tag="posting_reduced", omit_defaults=True):
-    """A posting was reversed, whole or in part. `posting`: what it is now; `returned`: grosze given back by it; `balance`,
-    `debts`: after it."""
+    """A posting was reversed, whole or in part. `posting`: what it is now; `returned`: grosze given back by it; the others as
+    in `Posted`."""
 
     posting: Posting
     returned: Minor
     balance: Minor
+    legs: tuple[Leg, ...]
     debts: dict[CardId, Minor] = {}
-
-
-class DebtsSet(Struct, frozen=True, tag="debts_set"):
-    """What cards owe after a repayment, those that changed, grosze."""
-
-    debts: dict[CardId, Minor]
+    owed: dict[PostingKind, Minor] = {}
 
 
 class PinChanged(Struct, frozen=True, tag="pin_changed"):
@@ -162,7 +157,6 @@ class KeyRemembered(Struct, frozen=True, tag="key_remembered", omit_defaults=Tru
 
 Change = (
     AccountOpened
-    | BalanceSet
     | CardSet
     | CountersSet
     | AccountStatusSet
@@ -174,7 +168,6 @@ Change = (
     | HoldEnded
     | Posted
     | PostingReduced
-    | DebtsSet
     | PinChanged
     | Noticed
     | ReversalRemembered
@@ -254,13 +247,14 @@ class Past(Struct, frozen=True):
     """What the account document no longer holds, gathered from the journal before deciding.
 
     `earlier`: the decision on the same key; `original`: the decision on the message that a reversal names;
-    `original_end`: how the hold of that original ended, None when it had none or it is still open; `posting`: what that
-    original posted, as it is now.
+    `original_end`: how the hold of that original ended, None when it had none or it is still open; `original_hold`: that
+    hold; `posting`: what that original posted, as it is now.
     """
 
     earlier: Decision | None = None
     original: Decision | None = None
     original_end: HoldEnd | None = None
+    original_hold: HoldId = HoldId("")
     posting: Posting | None = None
 
 

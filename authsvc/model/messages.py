@@ -74,7 +74,6 @@ class Kind(StrEnum):
     VERIFICATION = "verification"
     TRANSFER = "transfer"
     PIN_CHANGE = "pin_change"
-    FEE = "fee"
     PRE_AUTHORIZATION = "pre_authorization"
     INCREMENTAL = "incremental"
 

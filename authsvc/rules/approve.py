@@ -92,7 +92,7 @@ def _set_aside(case: Case, request: Authorization, code: str, holds: bool) -> Ap
 def _post(case: Case, request: Authorization, code: str, amount: Minor) -> Approved:
     """An 0200 posts at once: no presentment will come. A negative `amount` is given to the holder."""
     made = Posting(
-        id=posting.id_of(case.account), card=request.card, kind=request.kind, amount=amount, at=case.now,
+        id=posting.id_of(case.account), card=request.card, kind=posting.kind_of(request.kind), amount=amount, at=case.now,
         origin=request.origin, authorization_code=code, day=case.day, bucket=case.bucket, cash=case.cash,
         sca_use=case.sca_use, scas=case.counters.scas, foreign=case.foreign,
     )  # fmt: skip

@@ -13,17 +13,18 @@ from authsvc.model import (
     AccountStatusSet,
     ActivateCard,
     Approved,
-    BalanceSet,
     BlockCard,
     Card,
     CardCommand,
     CardSet,
     CardStatus,
     Change,
+    Charge,
     Command,
     CreateVirtual,
     Day,
-    DebtsSet,
+    DuplicateCard,
+    ExpireHolds,
     IssueCard,
     Limits,
     Load,
@@ -51,16 +52,17 @@ from authsvc.model import (
     Verdict,
 )
 from authsvc.products import Product
-from authsvc.rules import blocks, currency, renewal, three_ds, transfer, virtual
+from authsvc.rules import blocks, charge, currency, renewal, three_ds, transfer, virtual
 from authsvc.rules.blocks import effective_status
 from authsvc.rules.card import ACCOUNT_REASONS
-from authsvc.rules.debts import after_payment
 from authsvc.rules.done import FINAL, Done, Inputs
 from authsvc.rules.pending import as_of, free_for, highest_individual, set_limits
 
 __all__ = ["FINAL", "MAX_CARDS", "Done", "Inputs", "decide"]
 
-NEEDS_AN_AGREEMENT = (IssueCard, ActivateCard, UnblockCard, RenewCard, ReplaceCard, CreateVirtual, Transfer)
+NEEDS_AN_AGREEMENT = (
+    IssueCard, ActivateCard, UnblockCard, RenewCard, ReplaceCard, DuplicateCard, CreateVirtual, Transfer,
+)  # fmt: skip
 """What gives or gives back the right to use a card: not without an agreement, nor after the holder (S §20, W §15)."""
 NEXT_STATUS: dict[AccountStatus, frozenset[AccountStatus]] = {
     AccountStatus.OPEN: frozenset({AccountStatus.CLOSED, AccountStatus.HOLDER_DECEASED, AccountStatus.CAPACITY_LOST}),
@@ -86,7 +88,11 @@ def _done(command: Command, account: Account, product: Product, now: UnixMs) -> 
     if isinstance(command, OpenAccount):
         return _open(command, account, product)
     if isinstance(command, Load):
-        return _load(command, account, product)
+        return charge.load(command, account, product, now)
+    if isinstance(command, Charge):
+        return charge.charge(command, account, product, now)
+    if isinstance(command, ExpireHolds):  # `decide` ends what is due before any command
+        return Done("hold", {"open": sum(hold.expires > now for hold in account.holds)})
     if isinstance(command, SetAccountStatus):
         return _set_status(command, account)
     if isinstance(command, NEEDS_AN_AGREEMENT) and account.status is not AccountStatus.OPEN:
@@ -97,14 +103,6 @@ def _done(command: Command, account: Account, product: Product, now: UnixMs) -> 
     if card is None:
         return Done("card", {"card": command.card}, reason=Reason.UNKNOWN_CARD)
     return _on_card(command, as_of(card, now), account, product, now)
-
-
-def _load(command: Load, account: Account, product: Product) -> Done:
-    """A payment in raises the balance; of a credit product it pays off the cards' debts (S §26.4-5, W §11, P §9.3)."""
-    balance, debts = after_payment(account, command.amount, product)
-    inputs: Inputs = {"amount": command.amount, "reference": command.reference, "balance": balance}
-    paid: tuple[Change, ...] = (DebtsSet(debts),) if debts else ()
-    return Done("load", inputs, BalanceSet(balance), *paid)
 
 
 def _on_card(  # noqa: C901 - one case a command, and nothing else
@@ -133,7 +131,7 @@ def _on_card(  # noqa: C901 - one case a command, and nothing else
             return _unless_final("pin_set", status, {}, replace(card, pvv=command.pvv))
         case RecordThreeDs() | UnlockThreeDs() | SetTrusted():
             return three_ds.command(command, card, status, account.seq + 1, product, now)
-        case RenewCard() | ReplaceCard() | CreateVirtual() | SetVirtual():
+        case RenewCard() | ReplaceCard() | DuplicateCard() | CreateVirtual() | SetVirtual():
             return _plastic_or_device(command, card, status, account, product, now)
         case IssueCard():  # pragma: no cover - decided before the card is looked up
             raise AssertionError("an issue command has no card yet")
@@ -142,7 +140,7 @@ def _on_card(  # noqa: C901 - one case a command, and nothing else
 
 
 def _plastic_or_device(
-    command: RenewCard | ReplaceCard | CreateVirtual | SetVirtual,
+    command: RenewCard | ReplaceCard | DuplicateCard | CreateVirtual | SetVirtual,
     card: Card, status: CardStatus, account: Account, product: Product, now: UnixMs,
 ) -> Done:  # fmt: skip
     match command:
@@ -150,6 +148,8 @@ def _plastic_or_device(
             return renewal.renew(command, card, status, product)
         case ReplaceCard():
             return _replace(command, card, status, account, product, now)
+        case DuplicateCard():
+            return renewal.duplicate(command, card, status, product, now)
         case CreateVirtual():
             return virtual.create(command, card, status, now)
         case SetVirtual():

@@ -12,15 +12,12 @@ from authsvc.model import (
     AccountId,
     AccountOpened,
     AccountStatusSet,
-    BalanceSet,
     CardCaptured,
-    CardId,
     CardRenewed,
     CardSet,
     CardStatus,
     Change,
     CountersSet,
-    DebtsSet,
     Decision,
     HoldEnded,
     HoldId,
@@ -28,10 +25,10 @@ from authsvc.model import (
     HoldPlaced,
     HoldReduced,
     KeyRemembered,
-    Minor,
     Noticed,
     PinChanged,
     Posted,
+    Posting,
     PostingReduced,
     ReversalRemembered,
     ReversalsForgotten,
@@ -68,14 +65,11 @@ def apply(account: Account, change: Change) -> Account:  # noqa: C901 - one case
         case HoldIncreased(increased, amount, increment):
             before = next(hold for hold in account.holds if hold.id == increased)
             return _hold(account, increased, amount=amount, increments=(*before.increments, increment))
-        case Posted(posting, balance, debts, forget):
-            account = replace(account, posted=(*account.posted[forget:], posting), balance=balance)
-            return _owing(account, debts)
-        case PostingReduced(posting, _, balance, debts):
-            others = tuple(one for one in account.posted if one.id != posting.id)
-            return _owing(replace(account, posted=(*others, posting), balance=balance), debts)
-        case DebtsSet(debts):
-            return _owing(account, debts)
+        case Posted():
+            return _owing(account, change, (*account.posted[change.forget :], change.posting))
+        case PostingReduced():
+            others = tuple(one for one in account.posted if one.id != change.posting.id)
+            return _owing(account, change, (*others, change.posting))
         case PinChanged(card, pvv):
             return replace(account, cards={**account.cards, card: replace(account.cards[card], pvv=pvv)})
         case CountersSet(card, counters):
@@ -90,8 +84,6 @@ def apply(account: Account, change: Change) -> Account:  # noqa: C901 - one case
             return replace(account, status=status)
         case CardSet(card_after):
             return replace(account, cards={**account.cards, card_after.id: card_after})
-        case BalanceSet(balance):
-            return replace(account, balance=balance)
         case AccountOpened(product, credit_limit, holder):
             return replace(account, product=product, credit_limit=credit_limit, holder=holder)
         case Noticed():
@@ -112,12 +104,12 @@ def _hold(account: Account, hold_id: HoldId, **fields: object) -> Account:
     return replace(account, holds=holds)
 
 
-def _owing(account: Account, debts: dict[CardId, Minor]) -> Account:
-    """The account with these debts of its cards."""
-    if not debts:
-        return account
-    changed = {card: replace(account.cards[card], debt=debt) for card, debt in debts.items()}
-    return replace(account, cards={**account.cards, **changed})
+def _owing(account: Account, moved: Posted | PostingReduced, posted: tuple[Posting, ...]) -> Account:
+    """The account after money has moved."""
+    cards = account.cards
+    if moved.debts:
+        cards = {**cards, **{card: replace(cards[card], debt=debt) for card, debt in moved.debts.items()}}
+    return replace(account, posted=posted, balance=moved.balance, owed=moved.owed, cards=cards)
 
 
 def _noticed(account: Account, change: Noticed) -> Account:

@@ -58,9 +58,10 @@ TITLES = {
     "contactless": "Contactless on or off", "pin_set": "Set the PIN",
     "virtual_card": "Device number usable", "device": "Device authentication", "virtual_create": "Add to a wallet",
     "virtual_set": "Change a device number", "renew": "Renewal", "replace": "Replacement",
+    "duplicate": "Duplicate of a damaged card",
     "individual_limit": "Individual limit", "three_ds": "3-D Secure authentication",
     "incremental": "Adds to a hold", "advice": "Advice", "presentment": "Presentment", "posting": "Posted at once",
-    "refund": "Refund", "deposit": "Deposit", "pin_change": "PIN change", "transfer": "Transfer",
+    "charge": "Charge", "refund": "Refund", "deposit": "Deposit", "pin_change": "PIN change", "transfer": "Transfer",
     "unlock_3ds": "Unlock 3-D Secure", "trusted_merchants": "Trusted merchants", "account_set": "Account status",
 }  # fmt: skip
 
@@ -140,9 +141,9 @@ def _change(change: Change) -> str | None:
             return f"hold {hold.id} of {money(hold.amount)} until {warsaw(hold.expires)}"
         case HoldIncreased(hold, amount, _):
             return f"hold {hold} increased to {money(amount)}"
-        case Posted(posting, balance, _, _):
+        case Posted(posting=posting, balance=balance):
             return f"{posting.kind.value.replace('_', ' ')} of {money(posting.amount)} posted, balance {money(balance)}"
-        case PostingReduced(posting, returned, balance, _):
+        case PostingReduced(posting=posting, returned=returned, balance=balance):
             return f"posting {posting.id} reversed by {money(returned)}, balance {money(balance)}"
         case PinChanged(card):
             return f"card {card} has another PIN"

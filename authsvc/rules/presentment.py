@@ -77,7 +77,8 @@ def _match(case: Case, request: Presentment, past: Past) -> Matched:
     hold = hold_presented(request, case.account)
     if hold is not None:
         return Matched("open hold" if hold.expires > case.now else "expired hold", hold, counted=True)
-    if past.original is None or not isinstance(past.original.outcome, Approved):
+    approved = past.original is not None and isinstance(past.original.outcome, Approved)
+    if not past.original_hold and not approved:
         return Matched("no authorization")
     return _match_ended(past.original_end)
 
@@ -99,7 +100,7 @@ def _post(case: Case, matched: Matched, past: Past) -> tuple[Outcome, Answer]:
     if case.bucket is not Bucket.NONE:
         used = limits.add(case.used, case.bucket, request.amount, 1, request.cash)
         case.changes.append(CountersSet(case.card.id, replace(case.counters, used=used)))
-    of = hold.id if hold else _hold_of(past) if matched.counted else HoldId("")
+    of = hold.id if hold else past.original_hold
     made = _posting(case, request, of)
     posted = posting.post(case.account, made, case.product)
     case.changes.append(posted)
@@ -116,17 +117,12 @@ def _settled(case: Case, request: Presentment, hold: Hold) -> HoldEnded | HoldRe
     return HoldReduced(hold.id, rest.amount, rest.cash, rest.increments)
 
 
-def _hold_of(past: Past) -> HoldId:
-    outcome = past.original.outcome if past.original else None
-    return outcome.hold if isinstance(outcome, Approved) else HoldId("")
-
-
 def _posting(case: Case, request: Presentment, hold: HoldId) -> Posting:
     """Money for the merchant; of a refund or a deposit, money for the holder."""
     return Posting(
         id=posting.id_of(case.account),
         card=request.card,
-        kind=request.kind,
+        kind=posting.kind_of(request.kind),
         amount=Minor(-request.amount if request.kind in currency.CREDITS else request.amount),
         at=case.now,
         origin=request.origin,

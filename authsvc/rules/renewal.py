@@ -1,8 +1,10 @@
-"""Renewal (same number and PIN, new expiry) and replacement (another number) of a card.
+"""Renewal (same number and PIN, new expiry), replacement (another number) and duplicate (same number) of a card.
 
 Renewed plastic is inactive until it is activated or used at an ATM with the right PIN (S §32.7). Until then the old
 plastic works on to its own last day (S §32.2): S takes no right away with the renewal alone. From then on the old
 expiry is wrong.
+
+A duplicate stands for plastic that is damaged: the right to use that one is lost at once (S §20.1.2).
 """
 
 from __future__ import annotations
@@ -16,8 +18,11 @@ from authsvc.model import (
     CardRenewed,
     CardSet,
     CardStatus,
+    ChipCounter,
     Counters,
     Day,
+    DuplicateCard,
+    DuplicateCause,
     Pin,
     Reason,
     Refused,
@@ -72,6 +77,42 @@ def renew(command: RenewCard, card: Card, status: CardStatus, product: Product) 
     if not product.lifecycle.renews or status is not CardStatus.ACTIVE or not is_later:
         return Done("renew", inputs, reason=Reason.NOT_ALLOWED)
     return Done("renew", inputs, CardSet(replace(card, renewal=command.expiry)))
+
+
+def duplicate(command: DuplicateCard, card: Card, status: CardStatus, product: Product, now: UnixMs) -> Done:
+    """S §2.12, §10, P §7.6: the same number, for damage only; a card that is lost or blocked gets none. It is inactive
+    where a new card is (S §10.3), and no PIN at an ATM activates it: that is for renewed ones (S §32.7)."""
+    expiry, last = command.expiry or card.expiry, card.renewal or card.expiry
+    inputs: Inputs = {
+        "status": status.value, "cause": command.cause.value, "expiry": card.expiry, "new_expiry": expiry,
+        "new_pin": bool(command.pvv),
+    }  # fmt: skip
+    if is_past_expiry(last, day_of(now)):
+        return Done("duplicate", inputs, reason=Reason.EXPIRED)
+    usable = status in (CardStatus.ACTIVE, CardStatus.INACTIVE)
+    if not usable or not _as_the_product_has_it(command, card, product):
+        return Done("duplicate", inputs, reason=Reason.NOT_ALLOWED)
+    counters = replace(card.counters, contactless_unlocked=False, chips=_of_wallets(card))
+    status_of_new = CardStatus.ACTIVE if product.new_card == "active" else CardStatus.INACTIVE
+    plastic = replace(
+        card, expiry=expiry, renewal="", pvv=command.pvv or card.pvv, counters=counters, status=status_of_new
+    )
+    return Done("duplicate", inputs, CardSet(plastic))
+
+
+def _as_the_product_has_it(command: DuplicateCard, card: Card, product: Product) -> bool:
+    rules = product.duplicate
+    if not rules.offered or command.cause is not DuplicateCause.DAMAGED or (command.pvv and not rules.new_pin):
+        return False
+    if rules.new_expiry:  # later than that of any plastic about, so that its date tells it from them
+        return command.expiry > max(card.expiry, card.renewal)
+    return command.expiry in ("", card.expiry)
+
+
+def _of_wallets(card: Card) -> tuple[ChipCounter, ...]:
+    """A new chip counts from the beginning; the wallets' device numbers go on."""
+    wallets = {str(one.id) for one in card.virtual}
+    return tuple(one for one in card.counters.chips if one.chip in wallets)
 
 
 def was_replaced(card: Card, status: CardStatus, account: Account) -> bool:

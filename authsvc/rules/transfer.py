@@ -14,10 +14,10 @@ from authsvc.model import (
     Card,
     CardSet,
     CardStatus,
-    Kind,
     Minor,
     Origin,
     Posting,
+    PostingKind,
     Reason,
     Transfer,
     UnixMs,
@@ -80,14 +80,18 @@ def _posted(
     """The card with what it used, the transfer, its fee. Each posting stands on what is owed after the one before."""
     used = CardSet(card)
     money = Posting(
-        id=posting.id_of(account), card=card.id, kind=Kind.TRANSFER, amount=command.amount, at=now, origin=NO_MESSAGE,
+        id=posting.id_of(account), card=card.id, kind=PostingKind.TRANSFER, amount=command.amount, at=now, origin=NO_MESSAGE,
         day=day_of(now), bucket=Bucket.CASH, scas=card.counters.scas, reference=f"{command.iban} {command.reference}",
     )  # fmt: skip
     first = posting.post(apply(account, used), money, product)
     if not product.transfer.fee:
         return Done("transfer", inputs, used, first)
     fee = replace(
-        money, id=posting.id_of(account, 1), kind=Kind.FEE, amount=Minor(product.transfer.fee), bucket=Bucket.NONE
+        money,
+        id=posting.id_of(account, 1),
+        kind=PostingKind.FEE,
+        amount=Minor(product.transfer.fee),
+        bucket=Bucket.NONE,
     )
     second = posting.post(apply(apply(account, used), first), fee, product)
     return Done("transfer", {**inputs, "balance": second.balance}, used, first, second)

@@ -17,11 +17,14 @@ DES_KEYS = ("zone_pin", "pvv", "cvv", "mac", "issuer_master")
 """Double-length DES keys: 16 bytes, each of odd parity."""
 LONG_KEYS = ("vault_hash", "vault_seal", "decision", "cavv")
 """32 bytes: HMAC-SHA-256, AES-256-GCM, BLAKE2b, BLAKE2b."""
+AES_KEYS = ("zone_pin_aes",)
+"""16, 24 or 32 bytes; may be left out."""
 CHOICES = {"pvv_index": tuple("0123456789"), "cvv2_expiry": ("YYMM", "MMYY")}
 """What is no secret, and may be one of these."""
 
 DES_KEY_BYTES = 16
 LONG_KEY_BYTES = 32
+AES_KEY_BYTES = (16, 24, 32)
 
 
 class Secret:
@@ -43,9 +46,10 @@ class Secret:
 
 
 class Keys(Struct, frozen=True, kw_only=True):
-    """`zone_pin`: PIN blocks (DE52) come under it; `pvv` with `pvv_index`: PIN verification values; `cvv`: CVV2, over
-    an expiry in the order `cvv2_expiry`; `mac`: DE64 and DE128; `issuer_master`: application cryptograms (DE55);
-    `vault_hash`, `vault_seal`: the PAN vault; `decision`: keyed draws; `cavv`: proofs of 3-D Secure (DE48.43)."""
+    """`zone_pin`: PIN blocks (DE52) of 8 bytes come under it; `zone_pin_aes`: those of 16, and None says that there are
+    none; `pvv` with `pvv_index`: PIN verification values; `cvv`: CVV2, over an expiry in the order `cvv2_expiry`; `mac`:
+    DE64 and DE128; `issuer_master`: application cryptograms (DE55); `vault_hash`, `vault_seal`: the PAN vault; `decision`:
+    keyed draws; `cavv`: proofs of 3-D Secure (DE48.43)."""
 
     zone_pin: Secret
     pvv: Secret
@@ -58,6 +62,7 @@ class Keys(Struct, frozen=True, kw_only=True):
     vault_seal: Secret
     decision: Secret
     cavv: Secret
+    zone_pin_aes: Secret | None = None
 
     def __repr__(self) -> str:
         return "<keys>"
@@ -67,10 +72,11 @@ def load_keys(path: Path) -> Keys:
     """Read a key file. Raises ConfigError naming file and key when one is absent, unknown or wrong; never its value."""
     table = _read(path)
     for name in table:
-        if name not in (*DES_KEYS, *LONG_KEYS, *CHOICES):
+        if name not in (*DES_KEYS, *LONG_KEYS, *AES_KEYS, *CHOICES):
             raise ConfigError(f"{path}: {name} is no key of a key file")
     secrets = {name: _des_key(path, table, name) for name in DES_KEYS}
     secrets |= {name: _long_key(path, table, name) for name in LONG_KEYS}
+    secrets |= {name: _aes_key(path, table, name) for name in AES_KEYS if name in table}
     pvv_index, expiry = _choice(path, table, "pvv_index"), _choice(path, table, "cvv2_expiry")
     return Keys(**secrets, pvv_index=pvv_index, cvv2_expiry="MMYY" if expiry == "MMYY" else "YYMM")
 
@@ -101,14 +107,14 @@ def _choice(path: Path, table: dict[str, object], name: str) -> str:
     return value
 
 
-def _bytes(path: Path, table: dict[str, object], name: str, length: int) -> bytes:
+def _bytes(path: Path, table: dict[str, object], name: str, *lengths: int) -> bytes:
     text = _text(path, table, name)
     try:
         value = bytes.fromhex(text)
     except ValueError:
         raise ConfigError(f"{path}: {name} must be hexadecimal") from None
-    if len(value) != length:
-        raise ConfigError(f"{path}: {name} must be {length} bytes long, it has {len(value)}")
+    if len(value) not in lengths:
+        raise ConfigError(f"{path}: {name} must be {' or '.join(map(str, lengths))} bytes long, it has {len(value)}")
     return value
 
 
@@ -121,3 +127,7 @@ def _des_key(path: Path, table: dict[str, object], name: str) -> Secret:
 
 def _long_key(path: Path, table: dict[str, object], name: str) -> Secret:
     return Secret(_bytes(path, table, name, LONG_KEY_BYTES))
+
+
+def _aes_key(path: Path, table: dict[str, object], name: str) -> Secret:
+    return Secret(_bytes(path, table, name, *AES_KEY_BYTES))

@@ -7,57 +7,29 @@ import string
 import iso8583
 import pytest
 from codec_messages import ASCII, PAN, purchase, reversal
+from codec_strategies import CHANGES, changed, messages, used, value_of
 from hypothesis import given
 from hypothesis import strategies as st
-from iso8583.specs import default, default_ascii
+from iso8583.specs import default_ascii
 
-from authsvc.codec.content import CONTENT, DIGITS, TEXT
+from authsvc.codec.content import CONTENT, TEXT
 from authsvc.codec.dialects import DIALECTS, Dialect, Fields, MessageError
+from authsvc.codec.layout import load_layouts
 from authsvc.errors import PeerError
 
-PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 CANARY = "4929123412341233"
-
-GIVEN = {
-    "2": st.text(string.digits, min_size=12, max_size=19),
-    "7": st.just("0229235959"),
-    "12": st.just("235959"),
-    "13": st.sampled_from(["0101", "0229", "1231"]),
-    "14": st.sampled_from(["0001", "9912"]),
-    "35": st.just("4111111111111111=28122010000000000000"),
-    "39": st.text(string.digits + string.ascii_uppercase, min_size=2, max_size=2),
-    **dict.fromkeys(("52", "64", "128"), st.text("0123456789ABCDEF", min_size=16, max_size=16)),
-    "55": st.binary(max_size=255).map(lambda chip: chip.hex().upper()),
-    "95": st.just("000000000100" + "0" * 30),
-}
-NEVER = {"65", "93", "96"}
+LAYOUTS = load_layouts()
+ELEMENTS = used(LAYOUTS["iso87-ascii"])
+MESSAGES = messages(LAYOUTS["iso87-ascii"])
+every_dialect = pytest.mark.parametrize("name", DIALECTS)
 
 
-def value_of(field: str) -> st.SearchStrategy[str]:
-    """Any value that field may hold, at any length it may have (long texts are kept short: nothing depends on them)."""
-    if field in GIVEN:
-        return GIVEN[field]
-    row = ASCII.spec[field]
-    longest = row["max_len"]
-    shortest = longest if row["len_type"] == 0 else int(CONTENT[field] is DIGITS)
-    letters = string.digits if CONTENT[field] is DIGITS else PRINTABLE
-    return st.text(letters, min_size=shortest, max_size=longest if row["len_type"] == 0 else min(longest, 30))
-
-
-ELEMENTS = [field for field in map(str, range(2, 129)) if field not in NEVER]
-MESSAGES = st.builds(
-    lambda mti, elements: {"t": mti, **{field: elements[field] for field in ELEMENTS if field in elements}},
-    st.sampled_from(["0100", "0110", "0400", "0421", "0800"]),
-    st.lists(st.sampled_from(ELEMENTS), unique=True, max_size=25).flatmap(
-        lambda chosen: st.fixed_dictionaries({field: value_of(field) for field in chosen})
-    ),
-)
-
-
-@given(MESSAGES)
-def test_decode_undoes_encode(message: Fields) -> None:
-    """Every message we can say, we understand."""
-    assert ASCII.decode(ASCII.encode(message)) == message
+@every_dialect
+@given(data=st.data())
+def test_decode_undoes_encode(name: str, data: st.DataObject) -> None:
+    """Every message we can say, we understand, in every dialect with the same fields."""
+    message = data.draw(messages(LAYOUTS[name]))
+    assert DIALECTS[name].decode(DIALECTS[name].encode(message)) == message
 
 
 @given(MESSAGES)
@@ -69,19 +41,28 @@ def test_stock_pyiso8583_understands_us_and_we_understand_it(message: Fields) ->
     assert {field: value for field, value in decoded.items() if field not in ("p", "1")} == message
 
 
-def refusal_of(payload: bytes) -> MessageError | None:
+def refusal_of(payload: bytes, dialect: Dialect = ASCII) -> MessageError | None:
     """What `decode` says of it; any other exception fails the test."""
     try:
-        ASCII.decode(payload)
+        dialect.decode(payload)
     except MessageError as error:
         return error
     return None
 
 
-@given(st.binary(max_size=400))
-def test_no_bytes_raise_anything_but_a_peer_error(payload: bytes) -> None:
+@every_dialect
+@given(payload=st.binary(max_size=400))
+def test_no_bytes_raise_anything_but_a_peer_error(name: str, payload: bytes) -> None:
     """Garbage is refused, whatever it is."""
-    refusal_of(payload)
+    refusal_of(payload, DIALECTS[name])
+
+
+@every_dialect
+@given(data=st.data())
+def test_no_change_of_bytes_raises_anything_but_a_peer_error(name: str, data: st.DataObject) -> None:
+    """A good message with some bytes changed or gone is still a message, or a peer error that names a field."""
+    payload = DIALECTS[name].encode(data.draw(messages(LAYOUTS[name])))
+    refusal_of(changed(payload, data.draw(CHANGES), data.draw(st.integers(0, 3))), DIALECTS[name])
 
 
 BITMAPS = st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
@@ -213,7 +194,7 @@ def test_what_does_not_fit_is_our_own_mistake(message: Fields) -> None:
 
 def test_the_dialect_is_what_the_contract_says() -> None:
     """Bitmaps of 16 upper-case hexadecimal characters; 52, 64, 128 of 16; 44, 54, 55 no longer than the page says."""
-    assert set(DIALECTS) == {"iso87-ascii"}
+    assert sorted(DIALECTS) == ["iso87-ascii", "iso87-ascii-binary", "iso87-bcd", "iso87-ebcdic", "moov87-wide"]
     assert ASCII.encode(reversal())[4:36] == b"F23C648108E080000000004000000000"
     lengths = {field: ASCII.spec[field]["max_len"] for field in ("44", "52", "54", "55", "64", "128")}
     assert lengths == {"44": 25, "52": 16, "54": 120, "55": 510, "64": 16, "128": 16}
@@ -225,33 +206,97 @@ def test_the_dialect_is_what_the_contract_says() -> None:
 @given(data=st.data())
 def test_what_a_peer_finds_its_request_by_comes_back_byte_for_byte(field: str, data: st.DataObject) -> None:
     """Leading zeros, blanks before and after: nothing is tidied."""
-    value = data.draw(value_of(field))
+    value = data.draw(value_of(LAYOUTS["iso87-ascii"], field))
     assert ASCII.decode(ASCII.encode({"t": "0110", field: value}))[field] == value
 
 
-BINARY = Dialect("binary", {**default, "t": {**default["t"], "data_enc": "b"}})
-
-
-@given(MESSAGES)
-def test_a_dialect_of_binary_bitmaps_is_nothing_but_another_specification(message: Fields) -> None:
-    """pyiso8583's binary specification gives the same fields; only the bytes differ."""
-    assert BINARY.decode(BINARY.encode(message)) == message
+def wire(name: str, message: Fields) -> bytes:
+    """The bytes after MTI and bitmap."""
+    layout = LAYOUTS[name]
+    return DIALECTS[name].encode(message)[layout.bitmap_at + {"bytes": 8, "hex": 16, "wide-hex": 32}[layout.bitmap] :]
 
 
 @pytest.mark.parametrize(
-    ("payload", "field"),
+    ("name", "message", "on_the_wire"),
     [
-        (b"\x01\x00\x80" + b"\0" * 7 + b"\x80" + b"\0" * 7, "DE65"),
-        (b"\x01\x00\x80" + b"\0" * 7, "bitmap"),
-        (b"\x01", "MTI"),
-        (b"\x11\x00" + b"\0" * 8, "MTI"),
+        ("iso87-bcd", {"2": "4111111111111111"}, "16 4111111111111111"),
+        ("iso87-bcd", {"2": "4111111111111111113"}, "19 41111111111111111130"),  # a filler behind
+        ("iso87-bcd", {"22": "051"}, "0051"),  # a fixed one: a zero in front
+        ("iso87-bcd", {"32": "00123456"}, "08 00123456"),
+        ("iso87-bcd", {"35": "4111111111111111=2812"}, "21 4111111111111111D28120"),
+        ("iso87-bcd", {"28": "C00000100"}, "43 00000100"),
+        ("iso87-bcd", {"49": "985"}, "393835"),
+        ("iso87-bcd", {"48": "2202"}, "0004 32323032"),
+        ("iso87-bcd", {"55": "9F0201"}, "0003 9F0201"),
+        ("iso87-bcd", {"52": "0123456789ABCDEF"}, "0123456789ABCDEF"),
+        ("iso87-ascii-binary", {"55": "9F0201"}, "303033 9F0201"),
+        ("iso87-ascii-binary", {"52": "0123456789ABCDEF"}, "0123456789ABCDEF"),
+        ("iso87-ascii-binary", {"22": "051"}, "303531"),
+        ("iso87-ebcdic", {"22": "051"}, "F0F5F1"),
+        ("iso87-ebcdic", {"2": "4111111111111111"}, "F1F6 F4F1F1F1F1F1F1F1F1F1F1F1F1F1F1F1"),
+        ("iso87-ebcdic", {"41": "TERM0001"}, "E3C5D9D4F0F0F0F1"),
+        ("iso87-ebcdic", {"55": "9F0201"}, "F0F0F3 9F0201"),
+        ("moov87-wide", {"52": "0123456789ABCDEF"}, b"30313233343536373839414243444546".hex()),
+        ("moov87-wide", {"52": "00112233445566778899AABBCCDDEEFF"}, b"00112233445566778899AABBCCDDEEFF".hex()),
+        ("moov87-wide", {"55": "9F0201"}, b"0069F0201".hex()),
     ],
-)
-def test_a_binary_dialect_refuses_in_the_same_words(payload: bytes, field: str) -> None:
-    """By the name of the field."""
-    with pytest.raises(MessageError) as caught:
-        BINARY.decode(payload)
-    assert caught.value.field == field
+)  # fmt: skip
+def test_how_a_field_stands_on_the_wire(name: str, message: Fields, on_the_wire: str) -> None:
+    """wire.md section 2, and each dialect's own file; and it reads back as what it was."""
+    said = {"t": "0100", **message}
+    assert wire(name, said).hex() == on_the_wire.replace(" ", "").lower()
+    assert DIALECTS[name].decode(DIALECTS[name].encode(said)) == said
+
+
+@pytest.mark.parametrize("filler", ["0", "F"])
+def test_a_filler_behind_packed_digits_is_0_or_f(filler: str) -> None:
+    """Terminals have either; in two fields of one message they need not be the same."""
+    body = f"19 4111111111111111113{filler} 03 1230 21 4111111111111111D2812{filler}".replace(" ", "")
+    fields = DIALECTS["iso87-bcd"].decode(bytes.fromhex("0100 4000000120000000" + body))
+    assert fields == {"t": "0100", "2": "4111111111111111113", "32": "123", "35": "4111111111111111=2812"}
+
+
+@pytest.mark.parametrize(
+    ("name", "payload", "field", "problem"),
+    [
+        ("iso87-bcd", "0100 4000000000000000 19 41111111111111111131", "DE2", "has a wrong filler beside its digits"),
+        ("iso87-bcd", "0100 4000000000000000 1E 4111111111111111", "DE2", "its length is not digits"),
+        ("iso87-bcd", "0100 4000000000000000 16 411111111111111A", "DE2", "is not 12 to 19 digits"),
+        ("iso87-bcd", "0100 0000040000000000 1051", "DE22", "has a wrong filler beside its digits"),
+        ("iso87-bcd", "0100 0100000000000000 0000001A", "DE8", "is not digits alone"),
+        ("iso87-bcd", "0100 0000001000000000 43 0000010A", "DE28", "is not a sign and digits"),
+        ("iso87-bcd", "0100 0000001000000000 FF 00000100", "DE28", "holds bytes that are no characters"),
+        ("iso87-bcd", "01", "MTI", "is cut short"),
+        ("iso87-bcd", "1100 4000000000000000 16 4111111111111111", "MTI", "is no message type"),
+        ("iso87-bcd", "0100 8000000000000000", "bitmap", "is cut short"),
+        ("iso87-bcd", "0100 8000000000000000 8000000000000000", "DE65", "is not used in this dialect"),
+        ("iso87-ascii-binary", "30313030 8000000000000000 8000000000000000", "DE65", "is not used in this dialect"),
+        ("iso87-ascii-binary", "30313030 0000000000800000 54E9524D30303031", "DE41", "holds bytes that are no char"),
+        ("iso87-ebcdic", "F0F1F0F0 0000000000800000 E3C5D9D4F0F0F051", "DE41", "holds bytes that are no characters"),
+        ("iso87-ebcdic", "F0F1F0F0 4000000000000000 F1EA", "DE2", "its length is not digits"),
+        ("moov87-wide", b"0100" .hex() + b"C".hex() + b"0" .hex() * 31, "bitmap", "its first bit is not clear"),
+        ("moov87-wide", (b"0100" + b"4" + b"0" * 30).hex(), "bitmap", "is cut short"),
+        ("moov87-wide", (b"0100" + b"0" * 15 + b"x" + b"0" * 16).hex(), "bitmap", "is not hexadecimal digits"),
+        ("moov87-wide", (b"0800" + b"0" * 17 + b"4" + b"0" * 14 + b"301").hex(), "DE70", "is not used in this"),
+        ("moov87-wide", (b"0100" + b"0" * 12 + b"1" + b"0" * 19 + b"G" * 32).hex(), "DE52", "is not hexadecimal"),
+    ],
+)  # fmt: skip
+def test_each_dialect_refuses_by_the_name_of_the_field(name: str, payload: str, field: str, problem: str) -> None:
+    """What only that dialect can get wrong."""
+    error = refusal_of(bytes.fromhex(payload), DIALECTS[name])
+    assert error is not None
+    assert error.field == field
+    assert error.problem.startswith(problem)
+
+
+def test_a_moov_peer_may_leave_64_bits_of_the_bitmap_empty() -> None:
+    """One bitmap of 32 characters, its first bit clear, whether there is a field above 64 or not."""
+    assert (
+        DIALECTS["moov87-wide"].encode({"t": "0110", "39": "00"}) == b"0110" + b"0000000002000000" + b"0" * 16 + b"00"
+    )
+    assert DIALECTS["moov87-wide"].encode({"t": "0400", "90": "1" * 42})[4:36] == b"0" * 22 + b"40" + b"0" * 8
+    with pytest.raises(ValueError, match=r"^DE70 does not fit dialect moov87-wide$"):
+        DIALECTS["moov87-wide"].encode({"t": "0810", "70": "301"})
 
 
 def test_begins_at_tells_a_message_from_its_header() -> None:

@@ -19,10 +19,10 @@ BAD = [pytest.param(message, id=name) for name, message in MESSAGES if "error" i
 
 @pytest.mark.parametrize("message", GOOD)
 def test_we_understand_it_and_would_say_it_the_same_way(message: dict[str, Any]) -> None:
-    """The fields are those its maker put in, and encoding them gives its very bytes."""
+    """The fields are those its maker put in, and encoding them gives its very bytes (`ours`: where two are right)."""
     dialect, payload = DIALECTS[message["dialect"]], bytes.fromhex(message["hex"])
     assert dialect.decode(payload) == message["fields"]
-    assert dialect.encode(message["fields"]) == payload
+    assert dialect.encode(message["fields"]) == bytes.fromhex(message.get("ours", message["hex"]))
 
 
 @pytest.mark.parametrize("message", BAD)
@@ -44,8 +44,9 @@ def test_it_can_be_described(message: dict[str, Any]) -> None:
 
 
 def test_every_kind_of_origin_is_here() -> None:
-    """pyiso8583's examples, jPOS-style messages, iso8583sim; requests, reversals and network management."""
+    """pyiso8583, jPOS, iso8583sim, moov; every dialect; requests, reversals and network management."""
     makers = {name.split("-")[0] for name, _ in MESSAGES}
-    assert {"pyiso8583", "jpos", "iso8583sim"} <= makers
+    assert {"pyiso8583", "jpos", "iso8583sim", "moov"} <= makers
+    assert {message["dialect"] for _, message in MESSAGES} == set(DIALECTS)
     assert {"0100", "0200", "0400", "0800", "0810"} <= {message["fields"]["t"] for _, message in MESSAGES}
     assert all(message["origin"] and message["note"] for _, message in MESSAGES)

@@ -85,6 +85,23 @@ async def test_statuses(api: Api, calls: list[Any], statuses: list[int], then: s
     assert (await api("GET", f"/v1/cards/{card}")).body["status"] == then
 
 
+@pytest.mark.parametrize("role", ["branch", "hotline", "portal", "operator"])
+@pytest.mark.parametrize("kind", ["lost", "stolen", "permanent"])
+@pytest.mark.parametrize(("product", "by_user"), [("credit-business", 200), ("prepaid-bps", 409), ("prepaid-sgb", 200)])
+async def test_a_loss_is_reported_by_every_way_there_is(
+    api: Api, role: str, kind: str, product: str, by_user: int
+) -> None:
+    """Telephone, branch and portal: each report is a block for good (S §35.4-6, W §26.3, §26.5, P §25.2). A user's word
+    is not, at W (§26.6)."""
+    more = {"credit_limit": 1_000_00} if product == "credit-business" else {}
+    card = await api.card(await api.account(product, **more))
+    for by, status in (("user", by_user), ("holder", 200 if by_user == 409 else 409)):  # blocked for good: not again
+        answer = await api("POST", f"/v1/cards/{card}/block", {"kind": kind, "by": by}, role=role)
+        assert answer.status == status, answer
+    blocked = "permanently_blocked" if kind == "permanent" else kind
+    assert (await api("GET", f"/v1/cards/{card}")).body["status"] == blocked
+
+
 async def _call(api: Api, card: str, call: Any) -> Any:
     if isinstance(call, str):
         return await api("POST", f"/v1/cards/{card}/{call}")

@@ -35,6 +35,17 @@ async def test_what_a_card_may_be_made_of(api: Api, body: dict[str, Any], status
     assert (answer.status, answer.body.get("field")) == (status, field)
 
 
+@pytest.mark.parametrize("product", ["credit-business", "prepaid-bps", "prepaid-sgb", "prepaid-sgb-minor"])
+@pytest.mark.parametrize(
+    ("pin", "status"), [({}, 400), ({"pin": ""}, 400), ({"pin": "123"}, 400), ({"pin": "1234"}, 201)]
+)
+async def test_no_card_without_a_pin(api: Api, product: str, pin: dict[str, str], status: int) -> None:
+    """Each new card has a PIN of its own, and comes with it (S §12.1, W §13.1, P §6.1)."""
+    account = await api.account(product, **({"credit_limit": 1_00} if product == "credit-business" else {}))
+    answer = await api("POST", f"/v1/accounts/{account}/cards", pin)
+    assert (answer.status, answer.body.get("field")) == (status, "pin" if status == 400 else None)
+
+
 async def test_a_card_with_a_given_pan(api: Api) -> None:
     """The answer names the card and shows the PAN masked; the card is inactive until activated (W §6.6)."""
     account = await api.account("prepaid-bps")

@@ -56,6 +56,7 @@ async def test_a_transfer_is_posted_with_its_fee(api: Any, iban: str) -> None:
 async def test_what_is_wrong_with_an_order_is_named(
     api: Any, but: dict[str, object], status: int, field: str | None
 ) -> None:
+    """What an account number, an amount and a card are; and PLN alone, so there is no currency to name (S §14.3)."""
     account, card = await bps_card(api)
     answer = await api("POST", f"/v1/accounts/{account}/transfers", {**order(card), **but})
     assert (answer.status, answer.body.get("field")) == (status, field)

@@ -38,6 +38,53 @@ async def test_prepaid_cards_are_not_renewed(api: Any, product: str, paragraph: 
     assert paragraph in answer.body["paragraph"]
 
 
+async def test_a_duplicate_at_s(api: Any) -> None:
+    """Same number and PIN, a date of its own, inactive until activated; a repeat makes no second one (S §2.12, §10)."""
+    _, card = await credit_card(api)
+    path = f"/v1/cards/{card}/duplicate"
+    made = await api("POST", path, {"cause": "damaged"}, key="d1")
+    assert (made.status, made.body["expiry"], made.body["status"]) == (200, "2906", "inactive")
+    assert (await api("POST", path, {"cause": "damaged"}, key="d1")).body == made.body
+    assert (await api("POST", path, {"cause": "damaged", "expiry": "3001"}, key="d1")).status == 409
+    assert (await api("POST", f"/v1/cards/{card}/activate")).body["status"] == "active"
+    again = await api("POST", path, {"cause": "damaged"})
+    assert again.body["expiry"] == "2907"  # the same month again: its date still tells it from the damaged one
+
+
+@pytest.mark.parametrize(("product", "body", "status", "paragraph"), [
+    ("credit-business", {"cause": "damaged", "pin": "4321"}, 409, "S §2.12"),
+    ("credit-business", {"cause": "lost"}, 409, "S §2.12"),
+    ("credit-business", {"cause": "damaged", "expiry": "2605"}, 400, None),
+    ("prepaid-bps", {"cause": "damaged"}, 409, "W §6.4"),
+    ("prepaid-sgb", {"cause": "damaged"}, 200, None),
+    ("prepaid-sgb", {"cause": "damaged", "pin": "4321"}, 200, None),
+    ("prepaid-sgb", {"cause": "damaged", "pin": "43210"}, 400, None),
+    ("prepaid-sgb", {"cause": "lost"}, 409, "P §7.4, §7.6"),
+    ("prepaid-sgb", {"cause": "stolen"}, 409, "P §7.4, §7.6"),
+    ("prepaid-sgb", {"cause": "damaged", "expiry": "3001"}, 409, "P §7.4, §7.6, §36.6.1"),
+    ("prepaid-sgb", {"cause": "bored"}, 400, None),
+    ("prepaid-sgb", {}, 400, None),
+])  # fmt: skip
+async def test_who_gets_a_duplicate(api: Any, product: str, body: Any, status: int, paragraph: str | None) -> None:
+    """A refusal names its paragraph (S §2.12, W §6.4, P §7.6); a body that is none, its field."""
+    more = {"credit_limit": 10_000_00} if product == "credit-business" else {}
+    card = await api.card(await api.account(product, **more), expiry="2812")
+    answer = await api("POST", f"/v1/cards/{card}/duplicate", body)
+    assert answer.status == status, answer
+    if paragraph:
+        assert (answer.body["reason"], paragraph in answer.body["paragraph"]) == ("NOT_ALLOWED", True)
+
+
+async def test_a_new_pin_for_a_duplicate_is_no_repeat_of_another_one(api: Any) -> None:
+    """One key, two PINs: two different calls; and no PIN is answered (P §7.6)."""
+    card = await api.card(await api.account("prepaid-sgb"))
+    path = f"/v1/cards/{card}/duplicate"
+    first = await api("POST", path, {"cause": "damaged", "pin": "4321"}, key="d")
+    assert (await api("POST", path, {"cause": "damaged", "pin": "4321"}, key="d")).body == first.body
+    assert (await api("POST", path, {"cause": "damaged", "pin": "8642"}, key="d")).status == 409
+    assert "4321" not in first.text
+
+
 async def test_a_replacement_is_another_card(api: Any) -> None:
     """Another number and PIN; limits and individual limit go with it; a repeat makes no second one (S §22.1)."""
     account, card = await credit_card(api, individual_limit=4_000_00, limits={"cash": 1_00})
@@ -104,7 +151,7 @@ async def test_an_ended_agreement_stays_ended(api: Any) -> None:
     account = await api.account("prepaid-sgb")
     await api("POST", f"/v1/accounts/{account}/status", {"status": "closed"})
     answer = await api("POST", f"/v1/accounts/{account}/status", {"status": "open"})
-    assert (answer.status, "P §36.6" in answer.body["paragraph"]) == (409, True)
+    assert (answer.status, "P §27.2, §36.6" in answer.body["paragraph"]) == (409, True)
 
 
 async def test_limits_ahead_of_time(api: Any) -> None:
@@ -136,7 +183,7 @@ async def test_individual_limits(api: Any) -> None:
     second = await api.card(account, individual_limit=6_000_00)
     put = f"/v1/cards/{first}/limits"
     refused = await api("PUT", put, {"individual_limit": 4_000_01})
-    assert (refused.status, refused.body["reason"], "S §9.7, §24, §25.4" in refused.body["paragraph"]) == (
+    assert (refused.status, refused.body["reason"], "S §2.26, §9.7, §24, §25.4" in refused.body["paragraph"]) == (
         409, "ABOVE_CEILING", True,
     )  # fmt: skip
     later = {"individual_limit": 1_000_00, "effective_at": "2026-06-16T00:00:00Z"}
@@ -171,5 +218,5 @@ async def test_who_lifts_which_block(
         assert (await api("POST", f"/v1/cards/{card}/block", {"kind": "temporary", "by": by})).status == 200
     answer = await api("POST", f"/v1/cards/{card}/unblock", body, role=role)
     assert answer.status == then, answer
-    assert then != 409 or "W §16.3, §17.3-4" in answer.body["paragraph"]
+    assert then != 409 or "W §16.3, §17.3-5" in answer.body["paragraph"]
     assert (await api("GET", f"/v1/cards/{card}")).body["status"] == status

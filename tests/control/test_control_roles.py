@@ -28,11 +28,14 @@ CLAIM = [
         "mcc": "5411",
     }
 ]
+CHARGE = {"kind": "fee", "amount": 1, "reference": "r"}
 CALLS = [
     ("POST", "/v1/accounts", {"product": "prepaid-bps"}, Action.OPEN_ACCOUNT),
     ("GET", "/v1/accounts/none", None, Action.READ),
     ("POST", "/v1/accounts/none/loads", {"amount": 1, "reference": "r"}, Action.LOAD),
     ("POST", "/v1/accounts/none/transfers", TRANSFER, Action.TRANSFER),
+    ("POST", "/v1/accounts/none/charges", CHARGE, Action.CHARGE),
+    ("GET", "/v1/accounts/none/statement", None, Action.READ),
     ("POST", "/v1/presentments", CLAIM, Action.PRESENT),
     ("GET", "/v1/accounts/none/journal", None, Action.READ),
     ("POST", "/v1/accounts/none/cards", {"pin": "1234"}, Action.ISSUE_CARD),
@@ -50,6 +53,7 @@ CALLS = [
     ("DELETE", "/v1/cards/none/trusted-merchants/M", None, Action.SET_TRUSTED),
     ("POST", "/v1/cards/none/renew", None, Action.RENEW_CARD),
     ("POST", "/v1/cards/none/replace", {"pin": "1234"}, Action.REPLACE_CARD),
+    ("POST", "/v1/cards/none/duplicate", {"cause": "damaged"}, Action.DUPLICATE_CARD),
     ("POST", "/v1/cards/none/virtual-cards", None, Action.SET_VIRTUAL),
     ("DELETE", "/v1/cards/none/virtual-cards/none", None, Action.SET_VIRTUAL),
     ("POST", "/v1/accounts/none/status", {"status": "closed"}, Action.SET_ACCOUNT_STATUS),
@@ -57,11 +61,16 @@ CALLS = [
     ("POST", "/v1/clock", {"advance_seconds": 0}, Action.MOVE_CLOCK),
 ]
 
-NEW_PLASTIC = {Action.RENEW_CARD, Action.REPLACE_CARD, Action.SET_ACCOUNT_STATUS}
+NEW_PLASTIC = {Action.RENEW_CARD, Action.REPLACE_CARD, Action.DUPLICATE_CARD, Action.SET_ACCOUNT_STATUS}
 FORBIDDEN = {
     Role.OPERATOR: set(),
-    Role.BRANCH: {Action.MOVE_CLOCK, Action.THREE_DS, Action.PRESENT},
+    Role.BRANCH: {Action.MOVE_CLOCK, Action.THREE_DS, Action.PRESENT, Action.CHARGE},
     Role.HOTLINE: {
+        Action.SET_PIN,  # S §12.4, W §13.5, P §7.5
+        Action.SET_LIMITS,  # S §23.2, W §10.2, P §3.5
+        Action.SET_CONTACTLESS,  # S §16.8, W §12.7
+        Action.SET_TRUSTED,  # S §18.9.6, W §9.5
+        Action.CHARGE,
         Action.MOVE_CLOCK,
         Action.THREE_DS,
         Action.PRESENT,
@@ -71,6 +80,7 @@ FORBIDDEN = {
     }
     | NEW_PLASTIC,
     Role.PORTAL: {
+        Action.CHARGE,
         Action.PRESENT,
         Action.THREE_DS,
         Action.UNLOCK_3DS,

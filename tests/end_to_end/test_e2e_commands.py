@@ -136,6 +136,15 @@ def test_a_new_pin(bank: Bank) -> None:
     assert [card.pay_with_pin(), card.pay_with_pin(pin="9876")] == ["55", "00"]
 
 
+@pytest.mark.parametrize("product", ["credit-business", "prepaid-bps"])
+def test_a_pin_whose_letter_never_came(bank: Bank, product: str) -> None:
+    """S §8.2, §12.4, W §13.5: the holder sets one in the portal, also before the card is active, and it is the card's."""
+    card = bank.card(product, bank.account(product, 0 if product == "credit-business" else 100_00), active=False)
+    assert card.change("PUT", "pin", {"pin": "9876"}, role="portal").status_code == 204
+    card.change("POST", "activate", role="portal")
+    assert [card.pay_with_pin(pin="1234"), card.pay_with_pin(pin="9876")] == ["55", "00"]
+
+
 # ------------------------------------------------------------------------------------------------------- answers
 
 
@@ -259,8 +268,8 @@ RIGHTS: list[tuple[str, str, dict[str, object] | None, set[str]]] = [
     ("GET", "/v1/accounts/{account}", None, {"operator", "branch", "hotline", "portal", "auditor"}),
     ("GET", "/v1/accounts/{account}/journal", None, {"operator", "branch", "hotline", "portal", "auditor"}),
     ("POST", "/v1/cards/{card}/unblock-pin", None, {"operator", "branch", "hotline"}),
-    ("PUT", "/v1/cards/{card}/limits", {"cash": 1}, {"operator", "branch", "hotline", "portal"}),
-    ("PUT", "/v1/cards/{card}/pin", {"pin": "1234"}, {"operator", "branch", "hotline", "portal"}),
+    ("PUT", "/v1/cards/{card}/limits", {"cash": 1}, {"operator", "branch", "portal"}),
+    ("PUT", "/v1/cards/{card}/pin", {"pin": "1234"}, {"operator", "branch", "portal"}),
     ("POST", "/v1/cards/{card}/block", {"kind": "temporary", "by": "bank"}, {"operator", "branch", "hotline"}),
     (
         "POST",

@@ -54,7 +54,12 @@ def test_a_wallets_number_suspended_resumed_deleted(bank: Bank) -> None:
     assert bank.api.ask("POST", f"{path}/resume").status_code == 409
     assert bank.api.ask("POST", f"{path}/suspend", role="auditor").status_code == 403
     paths = bank.api.ask("GET", "/schema", role=None).json()["paths"]
-    assert {"/v1/cards/{card}/renew", "/v1/cards/{card}/replace", "/v1/cards/{card}/virtual-cards"} <= set(paths)
+    assert {
+        "/v1/cards/{card}/renew",
+        "/v1/cards/{card}/replace",
+        "/v1/cards/{card}/duplicate",
+        "/v1/cards/{card}/virtual-cards",
+    } <= set(paths)
 
 
 @pytest.mark.parametrize("inquiry", [False, True])
@@ -69,6 +74,31 @@ def test_renewed_plastic(bank: Bank, inquiry: bool) -> None:
     assert renewed.pay(0, f3="310000", f18="6011", pin="1234") == "00" if inquiry else renewed.draw_cash() == "00"
     assert (renewed.pay_with_pin(), card.pay_with_pin()) == ("00", "54")
     assert card.view()["expiry"] == "3112"
+
+
+@pytest.mark.parametrize(
+    ("product", "pin"), [("credit-business", None), ("prepaid-sgb", None), ("prepaid-sgb", "4321")]
+)
+def test_a_duplicate_of_a_damaged_card(bank: Bank, product: str, pin: str | None) -> None:
+    """S §2.12, §10, P §7.6: the same number pays again; at S with another date and once activated, at P at once, with the
+    PIN that was chosen. Who says "lost" is refused, and the card goes on."""
+    card = bank.issue(product)
+    assert (card.pay_with_pin(), card.tap()) == ("00", "00")
+    assert card.change("POST", "duplicate", {"cause": "lost"}).status_code == 409
+    assert card.change("POST", "duplicate", {"cause": "damaged"}, role="portal").status_code == 403
+    assert card.pay() == "00"
+    body = {"cause": "damaged"} if pin is None else {"cause": "damaged", "pin": pin}
+    made = card.change("POST", "duplicate", body).json()
+    duplicate = Plastic(bank, card.account, card.card, card.pan, made["expiry"])
+    if product == "credit-business":
+        assert (card.pay(), duplicate.draw_cash(), duplicate.reason()) == ("54", "78", "CARD_INACTIVE")
+        card.change("POST", "activate")
+    assert duplicate.tap() in ("1A", "65")  # the new plastic's first use is by contact
+    assert duplicate.pay_with_pin(pin=pin or "1234") == "00"
+    assert duplicate.tap() == "00"
+    if pin:
+        assert duplicate.pay_with_pin(pin="1234") == "55"
+    assert duplicate.held == 50_00
 
 
 @pytest.mark.parametrize("product", ["credit-business", "prepaid-bps", "prepaid-sgb"])
@@ -119,6 +149,6 @@ def test_a_portal_does_not_lift_the_banks_block(bank: Bank) -> None:
     assert card.change("POST", "unblock", role="portal").status_code == 200
     assert card.pay() == "62"
     answer = card.change("POST", "unblock", role="portal")
-    assert (answer.status_code, "§17.3-4" in answer.json()["paragraph"]) == (409, True)
+    assert (answer.status_code, "§17.3-5" in answer.json()["paragraph"]) == (409, True)
     assert card.change("POST", "unblock", role="branch").status_code == 200
     assert card.pay() == "00"

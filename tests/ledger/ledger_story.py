@@ -13,7 +13,6 @@ from authsvc.model import (
     Account,
     Approved,
     Authorization,
-    BalanceSet,
     Change,
     Day,
     Decision,
@@ -26,9 +25,13 @@ from authsvc.model import (
     HoldReduced,
     Key,
     Kind,
+    Leg,
     Load,
     Origin,
     Outcome,
+    Posted,
+    Posting,
+    PostingKind,
     Reason,
     Refused,
     Request,
@@ -61,7 +64,10 @@ def decision(head: Head, request: Request, *changes: Change, key: int = 0, outco
 
 
 def load(head: Head, amount: int = 100_00, key: int = 0) -> Decision:
-    return decision(head, Load(head.account.id, amount, "top-up"), BalanceSet(head.account.balance + amount), key=key)
+    id_ = f"{head.account.id}-{head.account.seq + 1}"
+    posting = Posting(id_, "", PostingKind.LOAD, -amount, NOON + head.account.seq + 1, Origin("", "", ""))
+    posted = Posted(posting, head.account.balance + amount, (Leg("loads", "cardholder", amount),))
+    return decision(head, Load(head.account.id, amount, "top-up"), posted, key=key)
 
 
 def hold_id(head: Head, stan: str) -> str:

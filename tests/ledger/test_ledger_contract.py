@@ -8,12 +8,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from ledger_story import NOON, approve, end, hold_id, load, opened, queue, reduce, refuse, take, unborn
+from ledger_story import NOON, approve, decision, end, hold_id, load, opened, queue, reduce, refuse, take, unborn
+from msgspec.structs import replace
 
 from authsvc.errors import StaleAccountError
 from authsvc.ledger.holds import HoldRow
 from authsvc.ledger.journal import ZERO_HASH, Ledger, PanTakenError, VaultEntry, chain
-from authsvc.model import Head, HoldEnd, Original
+from authsvc.model import Head, HoldEnd, Leg, Load, Original, PostingReduced
 from authsvc.rules.evolve import evolve, fold
 
 LEDGERS = {"sqlite": opened}
@@ -127,8 +128,71 @@ async def test_holds_follow_their_decisions(ledger: Ledger) -> None:
     ]  # fmt: skip
     await take(ledger, head, end(head, "000001"))
     assert await ledger.hold("acc-000001") == HoldRow(
-        "acc-000001", "acc", "card-1", 6_00, NOON + 1, NOON + 604_800_000, "reversed", NOON + 99
+        "acc-000001", "acc", "card-1", 6_00, NOON + 1, NOON + 604_800_000, "reversed", NOON + 99, "A1B2C3"
     )
+
+
+async def test_a_hold_is_found_by_its_authorization_code(ledger: Ledger) -> None:
+    """The newest one of that card, open or ended; a presentment asks for it (P §10.9)."""
+    head = await take(ledger, unborn("acc"), approve(unborn("acc"), "000001"))
+    head = await take(ledger, head, approve(head, "000002"))
+    await take(ledger, head, end(head, "000002", HoldEnd.EXPIRED))
+    found = await ledger.hold_by_code("acc", "card-1", "A1B2C3")
+    assert found is not None
+    assert (found.id, found.end) == ("acc-000002", HoldEnd.EXPIRED)
+    assert await ledger.hold_by_code("acc", "card-2", "A1B2C3") is None
+    assert await ledger.hold_by_code("other", "card-1", "A1B2C3") is None
+    assert await ledger.hold_by_code("acc", "card-1", "") is None
+
+
+async def test_holds_that_are_due(ledger: Ledger) -> None:
+    """Only open ones, only when their time is over, each account once, the oldest first."""
+    for name, stans in (("one", 2), ("two", 1), ("three", 1)):
+        head = unborn(name)
+        for number in range(stans):
+            head = await take(ledger, head, approve(head, f"{number:06}"))
+        if name == "three":
+            await take(ledger, head, end(head, "000000"))
+    due = NOON + 604_800_000
+    assert await ledger.due(due - 1, 10) == []
+    assert sorted(await ledger.due(due, 10)) == ["one", "two"]
+    assert len(await ledger.due(due, 1)) == 1
+
+
+# ------------------------------------------------------------------------------------------------ general ledger
+
+
+async def test_what_moved_is_in_the_general_ledger(ledger: Ledger) -> None:
+    """Balance before a moment, movements of a period, and a trial balance that sums to zero."""
+    head = await take(ledger, unborn("acc"), load(unborn("acc"), 100_00))
+    head = await take(ledger, head, approve(head, "000001"))
+    head = await take(ledger, head, load(head, 50_00))
+    await take(ledger, unborn("other"), load(unborn("other"), 7_00))
+    first, third = NOON + 1, NOON + 3
+    assert [await ledger.balance_before("acc", at) for at in (first, first + 1, third, third + 1)] == [
+        0, 100_00, 100_00, 150_00,
+    ]  # fmt: skip
+    assert [row.seq for row in await ledger.movements("acc", first, third + 1)] == [1, 3]
+    assert [row.seq for row in await ledger.movements("acc", first + 1, third)] == []
+    assert [row.seq for row in await ledger.movements("acc", first, third + 1, 0, 1)] == [1]
+    assert [row.seq for row in await ledger.movements("acc", first, third + 1, 1)] == [3]
+    balance = await ledger.trial_balance(NOON + 1_000)
+    assert balance == {"cardholder": -157_00, "loads": 157_00}
+    assert sum(balance.values()) == 0
+
+
+async def test_a_posting_as_it_is_now(ledger: Ledger) -> None:
+    """After its reversals; of another account, or never made: none."""
+    head = await take(ledger, unborn("acc"), load(unborn("acc"), 100_00))
+    (made,) = head.account.posted
+    assert await ledger.posting("acc", made.id) == made
+    less = replace(made, amount=-40_00)
+    back = PostingReduced(less, -60_00, 40_00, (Leg("cardholder", "loads", 60_00),))
+    head = await take(ledger, head, decision(head, Load("acc", 1, "-"), back))
+    assert await ledger.posting("acc", made.id) == less
+    assert await ledger.posting("other", made.id) is None
+    assert await ledger.posting("acc", "acc-99") is None
+    assert await ledger.trial_balance(NOON + 1_000) == {"cardholder": -40_00, "loads": 40_00}
 
 
 async def test_earlier_is_the_first_on_the_key_in_the_account(ledger: Ledger) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from importlib import resources
 from pathlib import Path
 
 import apsw
@@ -15,6 +16,7 @@ from authsvc.errors import ConfigError, LedgerDownError, StaleAccountError
 from authsvc.ledger.journal import CommitUnknownError
 from authsvc.ledger.reconcile import reconcile
 from authsvc.ledger.sqlite import SqliteLedger
+from authsvc.ledger.sqlite_file import SCHEMA_VERSION
 from authsvc.ledger.sqlite_reader import open_reader
 from authsvc.rules.evolve import evolve
 
@@ -91,11 +93,38 @@ async def test_a_newer_schema_is_not_touched(path: Path) -> None:
     async with opened(path):
         pass
     with apsw.Connection(str(path)) as connection:
-        connection.pragma("user_version", 2)
+        connection.pragma("user_version", 99)
     with pytest.raises(ConfigError, match="newer authsvc"):
         await SqliteLedger(path).open()
-    with pytest.raises(ConfigError, match="schema 2"):
+    with pytest.raises(ConfigError, match="schema 99"):
         open_reader(path)
+
+
+async def test_an_older_schema_is_brought_up_to_date(path: Path) -> None:
+    """A ledger of version 1 goes on where it was: its journal, heads and holds are kept."""
+    schema = resources.files("authsvc.ledger") / "schema" / "0001.sql"
+    path.parent.mkdir(parents=True)
+    with apsw.Connection(str(path)) as connection:
+        connection.execute(schema.read_text("utf-8"))
+        connection.execute("INSERT INTO holds VALUES ('old', 'acc', 'card-1', 5, 1, 2, 'open', NULL)")
+        connection.pragma("user_version", 1)
+    async with opened(path) as ledger:
+        await take(ledger, unborn("acc"), approve(unborn("acc"), "000001"))
+        assert [(hold.id, hold.code) for hold in await ledger.holds("acc")] == [("old", ""), ("acc-000001", "A1B2C3")]
+    with apsw.Connection(str(path)) as connection:
+        assert connection.pragma("user_version") == SCHEMA_VERSION
+
+
+@pytest.mark.parametrize(
+    "row", ["'fees', 'fees', 5", "'cardholder', 'fees', 0", "'cardholder', 'fees', -5"],
+    ids=["to itself", "of nothing", "backwards"],
+)  # fmt: skip
+async def test_the_database_itself_keeps_the_entries_right(path: Path, row: str) -> None:
+    """Each row takes from one account what it gives to another: whatever writes it, the sum is zero."""
+    async with opened(path):
+        pass
+    with apsw.Connection(str(path)) as connection, pytest.raises(apsw.ConstraintError):
+        connection.execute(f"INSERT INTO entries VALUES ('acc', 1, 0, 1, 'p', 'fee', '', {row})")
 
 
 async def test_a_file_that_is_no_ledger_stops_the_start(path: Path) -> None:

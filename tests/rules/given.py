@@ -39,6 +39,8 @@ from authsvc.model import (
     Past,
     Pin,
     Posted,
+    Posting,
+    PostingReduced,
     Presentment,
     Reason,
     Request,
@@ -290,7 +292,17 @@ class Story:
         earlier = next((one for one in self.journal if one.key and one.key == key), None) if need.earlier else None
         wanted = need.original and isinstance(request, Reversal | Presentment)
         original = self._original(request) if wanted else None  # type: ignore[arg-type]
-        return Past(earlier, original, self._end_of(original))
+        held = original.outcome.hold if original and isinstance(original.outcome, Approved) else HoldId("")
+        return Past(earlier, original, self._end_of(original), held, self._posting_of(original))
+
+    def _posting_of(self, original: Decision | None) -> Posting | None:
+        """What it posted, as it is now."""
+        if original is None or not isinstance(original.outcome, Approved):
+            return None
+        moved = [
+            one.posting for made in self.journal for one in made.changes if isinstance(one, Posted | PostingReduced)
+        ]
+        return next((one for one in reversed(moved) if one.id == original.outcome.posting), None)
 
     def _original(self, reversal: Reversal | Presentment) -> Decision | None:
         """The newest approved one that it names, else the newest."""

@@ -59,7 +59,7 @@ from authsvc.rules.decide import decide
     ],
 )
 def test_the_hold(product: Product, request_: Authorization, bucket: Bucket, use: ScaUse, scas: int) -> None:
-    """An approval sets its amount aside for seven days and writes down what it counted into (S §26.3, W §14.12)."""
+    """An approval sets its amount aside for seven days and writes down what it counted into (S §26.3, W §14.12, P §10.7)."""
     decision = decide(request_, account(product), product, NOON)
     (placed,) = changes_of(decision, HoldPlaced)
     one = placed.hold

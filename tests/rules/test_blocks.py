@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from given import BPS, CREDIT, MINOR_SGB, SGB, Story, account, authorization, reason, warsaw
+from given import BPS, CREDIT, MINOR_SGB, SGB, Story, account, authorization, ids, reason, warsaw
 
 from authsvc.model import AccountId, BlockCard, BlockKind, By, CardId, CardStatus, Reason, UnblockCard
 from authsvc.products import Product
@@ -100,6 +100,20 @@ def test_the_bank_lifts_its_own_and_the_holders_goes_on_counting() -> None:
     story.approve(block(By.BANK), block(By.HOLDER), lift(By.BANK))
     assert reason(story.send(authorization(), at=warsaw("2026-07-30 12:00"))) is TEMPORARY
     assert reason(story.send(authorization(), at=warsaw("2026-07-31 12:00"))) is PERMANENT
+
+
+@pytest.mark.parametrize("product", [SGB, MINOR_SGB], ids=ids)
+@pytest.mark.parametrize(("kind", "refused", "comes_back"), [
+    (BlockKind.TEMPORARY, TEMPORARY, True),  # P §2.43: for a time
+    (BlockKind.PERMANENT, PERMANENT, False),  # P §2.44: irrevocably
+])  # fmt: skip
+def test_the_two_blocks_of_p(product: Product, kind: BlockKind, refused: Reason, comes_back: bool) -> None:
+    """P calls one *zablokowanie*, for a time, and the other *zastrzeżenie*, for ever (P §2.43-44, §25.3-4)."""
+    story = Story(product)
+    story.approve(block(By.HOLDER, kind))
+    after = [None, None] if comes_back else [NOT_ALLOWED, refused]
+    assert story.reasons(authorization(), lift(), authorization()) == [refused, *after]
+    assert reason(story.send(authorization(), at=warsaw("2028-12-31 23:59"))) is (None if comes_back else refused)
 
 
 @pytest.mark.parametrize("kind", [BlockKind.PERMANENT, BlockKind.LOST, BlockKind.STOLEN])

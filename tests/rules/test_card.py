@@ -33,7 +33,10 @@ def test_an_unknown_card_is_refused() -> None:
     ],
 )
 def test_expiry(product: Product, printed: str, presented: str, now: str, then: Reason | None) -> None:
-    """A card is used to the last day of its month, with the date printed on it (S §11.1, §32.2, W §6.3, P §9.1.3)."""
+    """A card is used to the last day of its month, with the date printed on it.
+
+    S §11.1, §20.1.1, §32.2; W §6.3, §15.1.1; P §9.1.3, zał.1 §3.1.
+    """
     decision = decide(
         authorization(expiry=presented), account(product, 100_00, card(expiry=printed)), product, warsaw(now)
     )
@@ -57,7 +60,11 @@ STATUSES = [
 def test_a_card_that_lost_the_right_to_be_used(
     product: Product, status: CardStatus, then: Reason, visa: str, mastercard: str
 ) -> None:
-    """Each way of losing the right to a card has its own reason (S §20-22, §27.5, W §15-17, §14.15, P §24-27)."""
+    """Each way of losing the right to a card has its own reason.
+
+    S §8.4, §20.1.2, §20.1.4-6, §22.4, §27.5.2-3; W §6.6, §14.15.2-3, §15.1.2, §15.1.4-5, §16.3; P §6.2, §7.2-3, §25.3-4,
+    §26.
+    """
     story = Story(product, account(product, 100_00, card(status=status, blocked_by=By.BANK)))
     decision = story.send(authorization())
     assert (reason(decision), code(decision)) == (then, mastercard if product in MC else visa)
@@ -74,7 +81,10 @@ def test_a_card_that_lost_the_right_to_be_used(
     ],
 )
 def test_an_account_that_has_ended(product: Product, status: AccountStatus, then: Reason) -> None:
-    """No card of an ended account pays (S §20.1, W §15.1, P §36)."""
+    """No card pays once the agreement or the right to it has ended.
+
+    S §11.1, §20.1.3, §20.1.7-8, §27.5.3, §38.4; W §6.7, §8.2, §14.15.3, §15.1.3, §15.1.6-7, §28.5; P §27.2, §36.6-7.
+    """
     decision = decide(authorization(), account(product, status=status), product, NOON)
     assert (reason(decision), code(decision)) == (then, "62" if product in MC else "46")
 

@@ -6,8 +6,10 @@ import pytest
 from given import (
     ALL,
     ATM,
+    BPS,
     BRANCH,
     CASINO_CHIPS,
+    CREDIT,
     GAMBLING,
     GERMANY,
     MANY,
@@ -28,9 +30,10 @@ from given import (
     with_pin,
     withdrawal,
 )
+from msgspec.structs import replace
 
 from authsvc.model import POLAND, Authorization, Bucket, Entry, Kind, Limits, Pin, Reason
-from authsvc.products import Product
+from authsvc.products import ForbiddenMerchant, Product
 from authsvc.rules.channel import bucket_of
 from authsvc.rules.decide import decide
 
@@ -123,6 +126,26 @@ def test_a_feature_that_is_not_decided_is_refused_and_named(product: Product, fe
 
 
 FORBIDDEN, FINE = Reason.MERCHANT_FORBIDDEN, None
+
+
+@pytest.mark.parametrize(("product", "paragraph"), [(CREDIT, "S §19.1"), (BPS, "W §26.1.5")], ids=["S", "W"])
+@pytest.mark.parametrize(("remote", "abroad", "request_", "then"), [
+    (False, False, authorization(mcc="5993"), FORBIDDEN),
+    (False, False, withdrawal(mcc="5993"), FORBIDDEN),
+    (False, False, authorization(mcc="5994"), FINE),
+    (True, False, authorization(mcc="5993"), FINE),
+    (True, False, online(mcc="5993"), FORBIDDEN),
+    (False, True, authorization(mcc="5993"), FINE),
+    (False, True, authorization(mcc="5993", country=GERMANY), FORBIDDEN),
+])  # fmt: skip
+def test_what_the_bank_lists_as_unlawful_is_refused(
+    product: Product, paragraph: str, remote: bool, abroad: bool, request_: Authorization, then: Reason | None
+) -> None:
+    """S §19.1, W §26.1.5: no use against the law. Neither names merchants; one that the bank lists is refused with it."""
+    listed = ForbiddenMerchant(name="a list of the bank", mcc=("5993",), remote=remote, abroad=abroad)
+    decision = decide(request_, account(product), replace(product, forbidden=(listed,)), NOON)
+    step = next(step for step in decision.trace if step.rule == "merchant")
+    assert (reason(decision), code(decision), step.paragraph) == (then, "57" if then else "00", paragraph)
 
 
 @pytest.mark.parametrize(

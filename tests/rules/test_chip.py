@@ -94,7 +94,7 @@ def test_fallback_to_the_stripe_follows_the_product_file(allowed: bool, then: Re
 
 @pytest.mark.parametrize("product", ALL, ids=ids)
 def test_a_pin_that_the_chip_verified_is_an_sca(product: Product) -> None:
-    """Rulebook, "What is SCA": it clears the contactless total and the low-value counters, and unlocks contactless."""
+    """It clears the contactless total and the low-value counters, and unlocks contactless (S §15.1.1, W §9.4.1, P §4.2.1)."""
     before = Counters(contactless=Minor(150_00), low_value_sum=Minor(10_00), low_value_count=2)
     story = Story(product, account(product, 1_000_00, card(counters=before)))
     assert story.reasons(contactless(1_00), signed(product, offline_pin=True), contactless(1_00)) == [

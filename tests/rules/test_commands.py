@@ -91,7 +91,7 @@ def empty(product: Product, credit_limit: int = 1_000_00) -> Account:
     ],
 )
 def test_open_account(product: Product, credit_limit: int | None, then: Reason | None) -> None:
-    """An account is opened once; only a credit product has a credit limit (S §4.1, §5.1, W §4, P zał.1 §1)."""
+    """An account is opened once; only a credit product has a credit limit (S §4.1, §5.1, W §4.3, P §1.5)."""
     limit = None if credit_limit is None else Minor(credit_limit)
     story = Story(product, Account(id=ACCOUNT))
     decision = story.send(OpenAccount(ACCOUNT, product.id, limit, "holder"))
@@ -102,7 +102,7 @@ def test_open_account(product: Product, credit_limit: int | None, then: Reason |
 
 @pytest.mark.parametrize("product", ALL, ids=ids)
 def test_load(product: Product) -> None:
-    """Money paid in raises the balance at once (S §26.4, W §11.1-2, P §9.3)."""
+    """Money paid in raises the balance at once (S §26.4, W §11.1-2, P §9.3, §15.3)."""
     story = Story(product, account(product, 0))
     story.approve(Load(ACCOUNT, Minor(70_00), "first"), Load(ACCOUNT, Minor(30_00), "second"))
     assert story.account.balance == 100_00
@@ -121,7 +121,7 @@ def test_load(product: Product) -> None:
     ],
 )
 def test_a_new_card(product: Product, status: CardStatus, cash: int, cashless: int, internet: int) -> None:
-    """S and W issue inactive cards with the internet off, P active ones (S §8.4, W §6.6, P §6.2, zał.2, portal)."""
+    """S and W issue inactive cards with the internet off, P active ones (S §8.4, W §6.6, P §3.6, §6.2, zał.2, portal)."""
     story = Story(product, empty(product))
     story.approve(issue())
     assert (story.card.status, story.card.limits) == (status, limits(cash, cashless, internet))
@@ -231,7 +231,10 @@ BLOCKED_AS = {
 @pytest.mark.parametrize("kind", list(BlockKind))
 @pytest.mark.parametrize("by", list(By))
 def test_who_may_block(product: Product, kind: BlockKind, by: By) -> None:
-    """Anyone may block for a time; at W, and for a minor at P, a mere user not for good (W §26.5-6, P §1.3-4, §25.1)."""
+    """Bank, holder and user may block for a time; at W, and for a minor at P, a mere user not for good.
+
+    S §21.1-4, §21.7; W §16.1-2, §17.1-2, §26.5-6; P §1.3-4, §24.1, §24.4, §25.1, §27.1.
+    """
     forbidden = by is By.USER and kind is not BlockKind.TEMPORARY and product in (BPS, MINOR_SGB)
     story = Story(product)
     decision = story.send(block(kind, by))

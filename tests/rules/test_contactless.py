@@ -172,7 +172,7 @@ def test_what_is_refused_is_not_counted(product: Product) -> None:
 def test_an_atm_always_asks_for_the_pin(
     product: Product, entry: Entry, kind: Kind, pin: Pin, then: Reason | None
 ) -> None:
-    """Whatever an ATM pays or tells, it does so with a right PIN (S §15.1.1, §15.1.3, W §9.4, P §4.2.1, §7.1)."""
+    """Whatever an ATM pays or tells, it does so with a right PIN (S §15.1.1, §15.1.3, W §9.4.1, §9.4.3, P §4.2.1, §7.1)."""
     request = authorization(entry=entry, kind=kind, pin=pin, mcc=ATM)
     assert reason(decide(request, account(product), product, NOON)) is then
 

@@ -56,14 +56,15 @@ def foreign(amount: int = 10_00, currency: str = EUR, billing: int = 0, billing_
         (SGB, replace(withdrawal(100_00), currency=EUR), 432_00),  # P §17.1.a: transfer selling, cash too
         (SGB, foreign(10_00, CZK, 40, EUR), 1_73),  # 1.728: to the nearest grosz
         (CREDIT, foreign(10_00, USD, 40_00, PLN), 41_20),  # S §27.3: what Visa converted, plus 3.00 %
-        (CREDIT, foreign(10_00, USD, 10_00, EUR), 44_50),  # 43.20 * 1.03 = 44.496
+        (CREDIT, foreign(10_00, USD, 10_00, EUR), 44_81),  # S §27.2: notes selling for cashless, too; 43.50 * 1.03 = 44.805
+        (CREDIT, replace(withdrawal(10_00), currency=EUR), 44_81),
         (BPS, foreign(10_00, EUR, 0, PLN), 43_20),  # DE51 without DE6 says nothing
         (BPS, foreign(10_00, EUR, 12_00, USD), 43_20),  # DE6 in something else: DE4 by the table
         (BPS, authorization(10_00, billing=99_00, billing_currency=EUR), 10_00),  # PLN is PLN
     ],
 )  # fmt: skip
 def test_a_foreign_amount_in_pln(product: Product, request_: Any, pln: int) -> None:
-    """S §27.3, W §14.4, P §17.1: DE6 in PLN; else DE6 in euro; else DE4 by the table; the hold is in PLN."""
+    """S §27.2-3, W §14.4, P §17.1: DE6 in PLN; else DE6 in euro; else DE4 by the table; the hold is in PLN."""
     decision = Story(product).send(request_)
     assert reason(decision) is None
     assert held(decision) == pln
@@ -164,9 +165,9 @@ def test_the_first_transaction_of_a_month_in_each_currency_is_noticed() -> None:
     assert story.card.noticed == (EUR,)
 
 
-@pytest.mark.parametrize(("product", "then"), [(CREDIT, 4_70), (BPS, 1_65), (SGB, 1_65)])
+@pytest.mark.parametrize(("product", "then"), [(CREDIT, 5_42), (BPS, 1_65), (SGB, 1_65)])
 def test_the_margin_is_measured_against_the_ecb_reference_rate(product: Product, then: int) -> None:
-    """4.3200 against 4.2500 is 1.65 % (hundredths of a percent); Visa's with 3.00 % on top is 4.70 %."""
+    """4.3200 against 4.2500 is 1.65 % (hundredths of a percent); S's 4.3500 with 3.00 % on top is 5.42 %."""
     (notice,) = changes_of(Story(product).send(foreign(100_00)), Noticed)
     assert notice.margin == then
 

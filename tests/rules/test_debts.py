@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import pytest
 from given import BPS, CREDIT, MANY, account, card
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from authsvc.model import Account, CardId, Minor
+from authsvc.model import Account, CardId, Minor, PostingKind
 from authsvc.products import Product
-from authsvc.rules.debts import after_payment, after_posting
+from authsvc.rules import debts
 
 FIRST, SECOND = CardId("first"), CardId("second")
+PURCHASE, CASH, FEE, INTEREST, LOAD = (
+    PostingKind.PURCHASE, PostingKind.CASH, PostingKind.FEE, PostingKind.INTEREST, PostingKind.LOAD,
+)  # fmt: skip
+
+
+def after_posting(
+    start: Account, card_: CardId, amount: int, product: Product, kind: PostingKind = PURCHASE
+) -> tuple[Minor, dict[CardId, Minor]]:
+    owing = debts.after(start, card_, kind, amount, product)
+    return owing.balance, owing.debts
+
+
+def after_payment(start: Account, amount: int, product: Product) -> tuple[Minor, dict[CardId, Minor]]:
+    return after_posting(start, CardId(""), -amount, product, LOAD)
 
 
 def owing(first: int, second: int, product: Product = CREDIT) -> Account:
     """An account that owes what its two cards owe."""
     cards = (card("first", debt=Minor(first)), card("second", debt=Minor(second)))
-    return replace(account(product, MANY, *cards), balance=Minor(-first - second))
+    owed = {PURCHASE: Minor(first + second)} if first + second else {}
+    return replace(account(product, MANY, *cards), balance=Minor(-first - second), owed=owed)
 
 
 def test_a_prepaid_account_has_a_balance_and_no_debts() -> None:
@@ -54,20 +70,48 @@ def test_money_given_for_a_card_pays_off_that_card_first() -> None:
     assert after_posting(start, SECOND, Minor(-25_00), CREDIT) == (-5_00, {SECOND: 0, FIRST: 5_00})
 
 
+@pytest.mark.parametrize(
+    ("owed", "paid", "left"),
+    [
+        ({PURCHASE: 50_00, CASH: 30_00, FEE: 5_00, INTEREST: 2_00}, 2_00, {PURCHASE: 50_00, CASH: 30_00, FEE: 5_00}),
+        ({PURCHASE: 50_00, CASH: 30_00, FEE: 5_00, INTEREST: 2_00}, 10_00, {PURCHASE: 47_00, CASH: 30_00}),
+        ({PURCHASE: 50_00, CASH: 30_00}, 60_00, {CASH: 20_00}),
+        ({PURCHASE: 50_00, CASH: 30_00}, 90_00, {}),
+    ],
+)
+def test_payments_settle_the_debt_in_its_order(
+    owed: dict[PostingKind, int], paid: int, left: dict[PostingKind, int]
+) -> None:
+    """S §41.2, §29.4: interest before fees before purchases before cash; no two kinds at once."""
+    total = sum(owed.values())
+    start = replace(owing(total, 0), owed={kind: Minor(amount) for kind, amount in owed.items()})
+    assert debts.after(start, CardId(""), LOAD, -paid, CREDIT).owed == left
+
+
+def test_money_given_back_settles_its_own_kind_first() -> None:
+    """A withdrawal that is reversed was not owed in the first place."""
+    start = replace(owing(80_00, 0), owed={PURCHASE: Minor(50_00), CASH: Minor(30_00)})
+    assert debts.after(start, FIRST, CASH, -30_00, CREDIT).owed == {PURCHASE: 50_00}
+
+
 AMOUNTS = st.integers(0, 1_000_00)
-STEPS = st.lists(st.tuples(st.sampled_from([FIRST, SECOND, None]), st.integers(-500_00, 500_00)), max_size=30)
+KINDS = st.sampled_from([PURCHASE, CASH, FEE, INTEREST])
+STEPS = st.lists(st.tuples(st.sampled_from([FIRST, SECOND, None]), st.integers(-500_00, 500_00), KINDS), max_size=30)
 
 
 @given(first=AMOUNTS, second=AMOUNTS, steps=STEPS)
-def test_the_cards_owe_what_the_account_owes(first: int, second: int, steps: list[tuple[CardId | None, int]]) -> None:
-    """Always: the debts of the cards add up to the negative balance, and none is below zero (S §26.1)."""
+def test_the_cards_owe_what_the_account_owes(
+    first: int, second: int, steps: list[tuple[CardId | None, int, PostingKind]]
+) -> None:
+    """Always: debts by card and by kind add up to the negative balance, and none is below zero (S §26.1)."""
     start = owing(first, second)
-    for by, amount in steps:
+    for by, amount, kind in steps:
         if by is None:
-            balance, debts = after_payment(start, Minor(abs(amount)), CREDIT)
+            owing_ = debts.after(start, CardId(""), LOAD, -abs(amount), CREDIT)
         else:
-            balance, debts = after_posting(start, by, Minor(amount), CREDIT)
-        cards = {name: replace(one, debt=debts.get(name, one.debt)) for name, one in start.cards.items()}
-        start = replace(start, balance=balance, cards=cards)
+            owing_ = debts.after(start, by, kind, amount, CREDIT)
+        cards = {name: replace(one, debt=owing_.debts.get(name, one.debt)) for name, one in start.cards.items()}
+        start = replace(start, balance=owing_.balance, cards=cards, owed=owing_.owed)
         assert all(one.debt >= 0 for one in cards.values())
-        assert sum(one.debt for one in cards.values()) == max(0, -balance)
+        assert all(left > 0 for left in start.owed.values())
+        assert sum(one.debt for one in cards.values()) == sum(start.owed.values()) == max(0, -start.balance)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from given import NOON, SGB, Story, account, authorization, card, contactless, hold, reversal, wrong_pin
+from given import NOON, SGB, Story, account, authorization, card, contactless, hold, origin, reversal, wrong_pin
 from msgspec.structs import replace
 
 from authsvc.model import (
     Account,
     AccountId,
     AccountOpened,
-    BalanceSet,
     CardCaptured,
     CardId,
     CardSet,
@@ -18,34 +17,62 @@ from authsvc.model import (
     Change,
     Counters,
     CountersSet,
+    Day,
     EarlyReversal,
     HoldEnd,
     HoldEnded,
     HoldId,
+    HoldIncreased,
     HoldPlaced,
     HoldReduced,
+    Increment,
     Key,
     KeyRemembered,
     Minor,
     Original,
+    PinChanged,
+    Posted,
+    Posting,
+    PostingId,
+    PostingKind,
+    PostingReduced,
     ReversalRemembered,
     ReversalsForgotten,
     UnixMs,
 )
 from authsvc.rules.evolve import apply, evolve, fold
 
+CARD = CardId("card")
 ONE, TWO, THREE = hold(10_00, 1), hold(20_00, 2), hold(30_00, 3)
 EARLY = [EarlyReversal(CardId("card"), Original(rrn=str(n)), "", "", UnixMs(n)) for n in range(3)]
 START = replace(account(SGB, 100_00), holds=(ONE, TWO), early_reversals=(EARLY[0], EARLY[1]), at=NOON)
+OLD = Posting(PostingId("old"), CARD, PostingKind.PURCHASE, Minor(3), NOON, origin())
+FEE = Posting(PostingId("fee"), CARD, PostingKind.FEE, Minor(7), NOON, origin())
+OWED = {PostingKind.FEE: Minor(7)}
+MORE = Increment(origin(), Minor(2_00), Day("2026-06-15"))
+START = replace(START, posted=(OLD,))
 START = replace(START, recent_keys=(1, 2), recent_at=(10, 20), recent_since=UnixMs(5))
-CARD = CardId("card")
 
 
 @pytest.mark.parametrize(
     ("change", "then"),
     [
         (AccountOpened("prepaid-bps", Minor(5), "me"), {"product": "prepaid-bps", "credit_limit": 5, "holder": "me"}),
-        (BalanceSet(Minor(-7)), {"balance": -7}),
+        (
+            Posted(FEE, Minor(-7), (), {CARD: Minor(7)}, OWED, 0),
+            {"balance": -7, "posted": (OLD, FEE), "owed": OWED, "cards": {CARD: card(debt=Minor(7))}},
+        ),
+        (Posted(FEE, Minor(-7), (), forget=1), {"balance": -7, "posted": (FEE,)}),
+        (
+            PostingReduced(replace(OLD, amount=Minor(1)), Minor(2), Minor(9), ()),
+            {"balance": 9, "posted": (replace(OLD, amount=Minor(1)),)},
+        ),
+        (PostingReduced(FEE, Minor(2), Minor(9), ()), {"balance": 9, "posted": (OLD, FEE)}),  # it had left before
+        (
+            HoldIncreased(ONE.id, Minor(12_00), MORE),
+            {"holds": (replace(ONE, amount=Minor(12_00), increments=(MORE,)), TWO)},
+        ),
+        (PinChanged(CARD, "9999"), {"cards": {CARD: card(pvv="9999")}}),
         (CardSet(card("new")), {"cards": {CARD: card(), "new": card("new")}}),
         (CardSet(card(last4="9999")), {"cards": {CARD: card(last4="9999")}}),
         (CountersSet(CARD, Counters(scas=4)), {"cards": {CARD: card(counters=Counters(scas=4))}}),

@@ -42,7 +42,7 @@ NO_MONEY, NO_CREDIT, NO_INDIVIDUAL = Reason.INSUFFICIENT_FUNDS, Reason.CREDIT_LI
     ],
 )
 def test_prepaid(product: Product, balance: int, holds: tuple[int, ...], asked: int, then: Reason | None) -> None:
-    """A prepaid card pays from the balance less what is held (W §10.1, §14.12, P §9.1, §10.1, §10.10)."""
+    """A prepaid card pays from the balance less what is held (W §10.1, §14.12, §14.15.1, P §9.1.2, §10.1, §10.10)."""
     start = account(product, balance, holds=tuple(hold(amount, number) for number, amount in enumerate(holds)))
     decision = decide(authorization(asked), start, product, NOON)
     assert (reason(decision), code(decision)) == (then, "00" if then is None else "51")
@@ -71,7 +71,7 @@ TWO_CARDS = (card("card", individual_limit=600_00), card("other", individual_lim
 def test_credit(
     balance: int, debt: int, held_on_card: int, held_on_other: int, asked: int, then: Reason | None
 ) -> None:
-    """A credit card pays within its own limit and the account's, less debt and holds (S §2.26-27, §19.2, §26.3-4)."""
+    """A credit card pays within its own limit and the account's, less debt and holds (S §2.26-27, §19.2, §26.3, §27.5.1)."""
     card_, other = TWO_CARDS
     owing = card("card", individual_limit=card_.individual_limit, debt=Minor(debt))
     holds = (hold(held_on_card, 1), hold(held_on_other, 2, card="other"))

@@ -39,7 +39,7 @@ LINK = "ABCDEFGHIJKLMNO"
 
 @pytest.mark.parametrize("product", ALL, ids=ids)
 def test_it_adds_to_the_hold_of_its_original(product: Product) -> None:
-    """The difference on the original's hold; the amount counts, the count does not (rulebook section 4)."""
+    """The difference on the original's hold; the amount counts, the count does not (rulebook section 4, P §10.7)."""
     story, hotel = Story(product), with_pin(60_00, kind=Kind.PRE_AUTHORIZATION)
     story.approve(hotel, increment(hotel, 15_00))
     assert (story.held, len(story.account.holds)) == (75_00, 1)

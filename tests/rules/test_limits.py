@@ -30,7 +30,21 @@ from given import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authsvc.model import Authorization, Bucket, Counters, Day, Kind, Limits, Minor, Reason, UnixMs, Used
+from authsvc.model import (
+    AccountId,
+    Authorization,
+    Bucket,
+    CardId,
+    Counters,
+    Day,
+    Kind,
+    Limits,
+    Minor,
+    Reason,
+    SetLimits,
+    UnixMs,
+    Used,
+)
 from authsvc.products import Product
 from authsvc.rules.limits import add, remaining_today, used_today
 
@@ -58,7 +72,10 @@ CASH, CASHLESS, INTERNET = Reason.CASH_LIMIT, Reason.CASHLESS_LIMIT, Reason.INTE
     ],
 )
 def test_amounts(product: Product, day_limits: Limits, requests: list[Authorization], then: Reason | None) -> None:
-    """The day's total of each kind, this one included, stays within its limit (S §23.1, W §10.1, P §10.1, zał.2)."""
+    """The day's total of each kind, this one included, stays within its limit.
+
+    S §23.1.1-3, §27.5.1; W §10.1.1-2, §14.15.1; P §3.4, §10.1, zał.2.
+    """
     story = Story(product, account(product, MANY, card(limits=day_limits)))
     story.approve(*requests[:-1])
     decision = story.send(requests[-1])
@@ -75,12 +92,28 @@ def test_amounts(product: Product, day_limits: Limits, requests: list[Authorizat
     ],
 )
 def test_counts(product: Product, make: Callable[..., Authorization], most: int, then: Reason) -> None:
-    """P allows 5 withdrawals, 15 payments, 10 of them on the internet, a day (P zał.2)."""
+    """P allows 5 withdrawals, 15 payments, 10 of them on the internet, a day (P §3.4, §3.6, §10.1, zał.2)."""
     story = Story(product)
     story.approve(*[make(10) for _ in range(most)])
     decision = story.send(make(10))
     assert (reason(decision), code(decision)) == (then, "61")  # Mastercard's 65 asks for SCA
     assert reason(story.send(make(10), at=warsaw("2026-06-16 00:00"))) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [("cash", withdrawal), ("cashless", authorization), ("internet", online)],
+    ids=["cash", "cashless", "internet"],
+)
+def test_a_child_spends_within_the_limits_and_nobody_widens_them(name: str, make: Callable[..., Authorization]) -> None:
+    """A user under 13 has the account's money by card alone, and to the set limits (P §40.2.3): 100.00 a day of each kind,
+    whatever lies on the account, and no order takes it further (P zał.2)."""
+    start = account(MINOR_SGB, MANY, card(limits=limits(100_00, 100_00, 100_00)))
+    story = Story(MINOR_SGB, start)
+    wider = SetLimits(AccountId("account"), CardId("card"), **{name: Minor(100_01)})
+    assert reason(story.send(wider)) is Reason.ABOVE_CEILING
+    story.approve(make(60_00), make(40_00))
+    assert reason(story.send(make(1))) in (CASH, CASHLESS)
 
 
 def test_ten_on_the_internet_are_ten_of_the_fifteen() -> None:

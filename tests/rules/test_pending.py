@@ -14,6 +14,7 @@ from given import (
     Story,
     account,
     card,
+    hold,
     limits,
     online,
     reason,
@@ -104,6 +105,19 @@ def test_an_individual_limit_takes_effect() -> None:
     story.send(with_pin(110_00), at=TOMORROW)
     assert story.held == 200_00
     assert reason(Story(SGB).send(order(individual=1_00))) is Reason.NOT_ALLOWED
+
+
+@pytest.mark.parametrize(("lowered", "room"), [(300_00, 100_00), (200_00, 0), (150_00, 0)])
+def test_an_individual_limit_is_lowered(lowered: int, room: int) -> None:
+    """S §24: to any height, also below what the card owes and holds; then nothing passes until that is paid or free. What
+    is taken from this card may go to another (S §25.4)."""
+    cards = (card(individual_limit=Minor(600_00), debt=Minor(80_00)), card("other", individual_limit=Minor(400_00)))
+    start = account(CREDIT, 1_000_00, *cards, balance=Minor(-80_00), holds=(hold(120_00),))
+    story = Story(CREDIT, start)
+    story.approve(order(individual=lowered), order(0, "other", individual=1_000_00 - lowered))
+    assert reason(story.send(with_pin(room + 1))) is Reason.INDIVIDUAL_LIMIT
+    if room:
+        story.approve(with_pin(room))
 
 
 def test_remaining_counts() -> None:

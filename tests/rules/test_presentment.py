@@ -62,7 +62,7 @@ def debit(story: Story) -> int:
 
 @pytest.mark.parametrize("product", ALL, ids=ids)
 def test_it_ends_the_hold_and_lowers_the_balance(product: Product) -> None:
-    """S §26.3, W §14.13, P §10.6: the hold is gone, the money too, and what was counted is not counted again."""
+    """S §26.3, W §14.3, §14.13, P §10.6: the hold is gone, the money too, and what was counted is not counted again."""
     story, paid = Story(product), with_pin(60_00)
     story.approve(paid)
     before = story.account.balance
@@ -209,7 +209,7 @@ def test_blocks_do_not_stop_it(product: Product, status: CardStatus) -> None:
 
 
 def test_it_may_overdraw() -> None:
-    """W §14.13-14: "na rachunku może powstać saldo debetowe"."""
+    """W §8.8, §14.13-14: "na rachunku może powstać saldo debetowe"."""
     story = Story(BPS, account(BPS, 70_00))
     paid = with_pin(60_00)
     story.approve(paid, presentment(paid, 90_00))

@@ -37,7 +37,7 @@ SCA = Reason.SCA_REQUIRED
 @pytest.mark.parametrize("product", [CREDIT, BPS, SGB], ids=ids)
 @pytest.mark.parametrize(("amount", "then"), [(120_00, None), (120_01, SCA), (1, None), (2_000_00, SCA)])
 def test_one_payment(product: Product, amount: int, then: Reason | None) -> None:
-    """To 120.00 a remote payment may go without 3-D Secure, above it may not (S §2.43 condition 1, Art. 16 RTS)."""
+    """To 120.00 a remote payment may go without 3-D Secure, above it may not (S §2.43 condition 1, P §4.7.6, Art. 16 RTS)."""
     decision = decide(online(amount), account(product), product, NOON)
     assert (reason(decision), code(decision)) == (then, "00" if then is None else "65" if product in MC else "1A")
 

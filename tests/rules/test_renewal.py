@@ -1,4 +1,4 @@
-"""Renewal and replacement."""
+"""Renewal, duplicates and replacement."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from given import (
     with_pin,
     withdrawal,
 )  # fmt: skip
+from msgspec.structs import replace
 
 from authsvc.model import (
     AccountId,
@@ -36,7 +37,11 @@ from authsvc.model import (
     By,
     CardId,
     CardStatus,
+    ChipCounter,
     Counters,
+    Day,
+    DuplicateCard,
+    DuplicateCause,
     Entry,
     Kind,
     Minor,
@@ -47,6 +52,9 @@ from authsvc.model import (
     SetAccountStatus,
     UnblockCard,
     Used,
+    VirtualCard,
+    VirtualId,
+    VirtualStatus,
 )  # fmt: skip
 from authsvc.products import Product
 
@@ -62,6 +70,10 @@ def replace_(**but: Any) -> ReplaceCard:
     return ReplaceCard(account=ACCOUNT, card=CARD, new=NEW, last4="0017", pvv="9876", fresh_expiry="2906", **but)
 
 
+def duplicate(expiry: str = "", pvv: str = "", cause: DuplicateCause = DuplicateCause.DAMAGED) -> DuplicateCard:
+    return DuplicateCard(ACCOUNT, CARD, cause, expiry, pvv)
+
+
 def inquiry(**but: Any) -> Authorization:
     """A balance inquiry at an ATM."""
     return withdrawal(0, **{"kind": Kind.BALANCE_INQUIRY, "expiry": RENEWED, **but})
@@ -70,6 +82,8 @@ def inquiry(**but: Any) -> Authorization:
 @pytest.mark.parametrize(("product", "but", "expiry", "then"), [
     (CREDIT, {}, RENEWED, None),
     (CREDIT, {}, "2812", Reason.NOT_ALLOWED),  # no new date
+    (CREDIT, {"renewal": RENEWED}, RENEWED, Reason.NOT_ALLOWED),  # nor than that of the plastic on its way
+    (CREDIT, {"renewal": "3012"}, RENEWED, None),
     (CREDIT, {"status": CardStatus.TEMPORARILY_BLOCKED, "blocked_by": By.BANK}, RENEWED, Reason.NOT_ALLOWED),  # S §32.1.3
     (CREDIT, {"status": CardStatus.LOST}, RENEWED, Reason.NOT_ALLOWED),  # S §32.1.3
     (CREDIT, {"status": CardStatus.INACTIVE}, RENEWED, Reason.NOT_ALLOWED),  # S §32.1.1
@@ -78,7 +92,7 @@ def inquiry(**but: Any) -> Authorization:
     (MINOR_SGB, {}, RENEWED, Reason.NOT_ALLOWED),
 ])  # fmt: skip
 def test_what_is_renewed(product: Product, but: dict[str, Any], expiry: str, then: Reason | None) -> None:
-    """Only S renews, and only cards that work (S §32.1, §32.3)."""
+    """Only S renews, and only cards that work (S §32.1, §32.3; W §4.3; P §36.6.1, zał.1 §3.1)."""
     assert reason(Story(product, account(product, 1_000_00, card(**but))).send(renew(expiry))) is then
 
 
@@ -132,9 +146,108 @@ def test_a_blocked_card_is_not_activated_by_its_renewed_plastic() -> None:
     assert story.card.renewal == RENEWED
 
 
+@pytest.mark.parametrize(("product", "order", "then"), [
+    (CREDIT, duplicate("2906"), None),  # S §2.12: a new date, the old PIN
+    (CREDIT, duplicate(), Reason.NOT_ALLOWED),
+    (CREDIT, duplicate("2812"), Reason.NOT_ALLOWED),  # the same date would not tell it from the damaged one
+    (CREDIT, duplicate("2906", pvv="9876"), Reason.NOT_ALLOWED),
+    (BPS, duplicate(), Reason.NOT_ALLOWED),  # W knows no duplicate: §6.4 gives a new card
+    (BPS, duplicate("2906"), Reason.NOT_ALLOWED),
+    (SGB, duplicate(), None),  # P §7.6: with the old PIN
+    (SGB, duplicate(pvv="9876"), None),  # or with a new one
+    (SGB, duplicate("2812"), None),
+    (SGB, duplicate("2906"), Reason.NOT_ALLOWED),  # P §36.6.1: the agreement ends with the card's date
+    (MINOR_SGB, duplicate(pvv="9876"), None),
+])  # fmt: skip
+def test_what_a_duplicate_is(product: Product, order: DuplicateCard, then: Reason | None) -> None:
+    """S: same number and PIN, new date (S §2.12); P: same date, either PIN (P §7.6, §36.6.1); W: none (W §6.4, §15.1.2)."""
+    story = Story(product, account(product, 1_000_00))
+    decision = story.send(order)
+    assert (reason(decision), decision.trace[-1].paragraph) == (then, product.paragraphs["duplicate"])
+    if then is None:
+        assert (story.card.expiry, story.card.pvv) == (order.expiry or "2812", order.pvv or "1234")
+        assert story.card.last4 == "0001"
+
+
+@pytest.mark.parametrize(("product", "order"), [(CREDIT, duplicate("2906")), (SGB, duplicate())])
+@pytest.mark.parametrize(("but", "cause", "then"), [
+    ({}, DuplicateCause.LOST, Reason.NOT_ALLOWED),
+    ({}, DuplicateCause.STOLEN, Reason.NOT_ALLOWED),
+    ({"status": CardStatus.INACTIVE}, DuplicateCause.DAMAGED, None),  # it came broken
+    ({"status": CardStatus.LOST}, DuplicateCause.DAMAGED, Reason.NOT_ALLOWED),
+    ({"status": CardStatus.CAPTURED}, DuplicateCause.DAMAGED, Reason.NOT_ALLOWED),  # P §7.3: a new card
+    ({"status": CardStatus.REPLACED}, DuplicateCause.DAMAGED, Reason.NOT_ALLOWED),
+    ({"status": CardStatus.PERMANENTLY_BLOCKED}, DuplicateCause.DAMAGED, Reason.NOT_ALLOWED),  # S §22.1: a new number
+    ({"status": CardStatus.TEMPORARILY_BLOCKED, "blocked_by": By.BANK}, DuplicateCause.DAMAGED, Reason.NOT_ALLOWED),
+    ({"expiry": "2605"}, DuplicateCause.DAMAGED, Reason.EXPIRED),
+    ({"expiry": "2606"}, DuplicateCause.DAMAGED, None),  # its last month
+])  # fmt: skip
+def test_a_duplicate_is_for_damage_alone(
+    product: Product, order: DuplicateCard, but: dict[str, Any], cause: DuplicateCause, then: Reason | None
+) -> None:
+    """Not for a lost card (P §7.6), nor for one whose right to be used is gone (S §10.1, §20.1)."""
+    start = account(product, 1_000_00, card(**but))
+    assert reason(Story(product, start).send(DuplicateCard(ACCOUNT, CARD, cause, order.expiry))) is then
+
+
+def test_a_duplicate_at_s_waits_for_its_activation() -> None:
+    """The right to the damaged one ends at once (S §20.1.2), the duplicate is inactive (S §10.3); an ATM with the right PIN
+    activates renewed cards alone (S §32.7), so a duplicate needs one of the ways of S §8.4."""
+    story = Story(CREDIT)
+    story.approve(duplicate("2906"))
+    late = withdrawal(expiry="2906")
+    assert story.reasons(with_pin(), with_pin(expiry=""), late) == [
+        Reason.EXPIRY_MISMATCH, Reason.CARD_INACTIVE, Reason.CARD_INACTIVE,
+    ]  # fmt: skip
+    story.approve(ActivateCard(ACCOUNT, CARD), with_pin(expiry="2906"))
+    assert reason(story.send(with_pin())) is Reason.EXPIRY_MISMATCH
+
+
+@pytest.mark.parametrize("product", [SGB, MINOR_SGB], ids=ids)
+def test_a_duplicate_at_p_works_as_a_first_card_does(product: Product) -> None:
+    """P §7.4: activated as the first card is, and that one is active (P §6.2)."""
+    story = Story(product)
+    story.approve(duplicate(), with_pin())
+
+
+@pytest.mark.parametrize(("product", "order"), [(CREDIT, duplicate("2906")), (SGB, duplicate(pvv="9876"))])
+def test_a_duplicate_is_the_same_card(product: Product, order: DuplicateCard) -> None:
+    """What is used, owed, held, trusted and counted stays (S §2.12: number and individual limit); only what lives in the
+    plastic begins anew: the chip's counter, and the first contact use (S §16.5, P §4.4)."""
+    phone = VirtualCard(VirtualId("card~phone"), "0019", "2812", VirtualStatus.ACTIVE, NOON)
+    counters = Counters(
+        used=Used(day=Day("2026-06-15"), cash=Minor(5_00), cash_count=1), pin_failures=2, contactless_unlocked=True,
+        contactless=Minor(40_00), low_value_sum=Minor(30_00), low_value_count=1, scas=3,
+        chips=(ChipCounter("2812", 57), ChipCounter("card~phone", 9)),
+    )  # fmt: skip
+    start = card(counters=counters, debt=Minor(7_00), individual_limit=Minor(300_00), virtual=(phone,), trusted=("M",))
+    story = Story(product, account(product, 1_000_00, start, holds=(hold(50_00),)))
+    story.approve(order)
+    after = story.card
+    assert (after.counters.contactless_unlocked, after.counters.chips) == (False, (ChipCounter("card~phone", 9),))
+    kept = replace(after.counters, contactless_unlocked=True, chips=counters.chips)
+    assert replace(after, counters=kept, status=start.status, expiry=start.expiry, pvv=start.pvv) == start
+    assert story.held == 50_00
+
+
+def test_a_duplicate_takes_the_place_of_a_renewed_one_that_is_on_its_way() -> None:
+    """One plastic at a time: its date is later than that of both, and neither of them works any more (S §2.12, §32.2)."""
+    story = Story(CREDIT)
+    story.approve(renew())
+    assert reason(story.send(duplicate(RENEWED))) is Reason.NOT_ALLOWED
+    story.approve(duplicate("3201"), ActivateCard(ACCOUNT, CARD))
+    assert story.card.renewal == ""
+    assert story.reasons(with_pin(), withdrawal(expiry=RENEWED), with_pin(expiry="3201")) == [
+        Reason.EXPIRY_MISMATCH, Reason.EXPIRY_MISMATCH, None,
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("product", ALL, ids=ids)
 def test_a_replacement(product: Product) -> None:
-    """Another number and PIN; the old one refuses, the new one waits for activation where new cards do (S §20.1.6, §22.3)."""
+    """Another number and PIN; the old one refuses, the new one waits for activation where new cards do.
+
+    S §20.1.6, §22.3; W §6.4, §15.1.2, §16.3; P §7.3-4, §25.5.
+    """
     used = Counters(
         used=Used(day="2026-06-15", cash=Minor(5_00), cash_count=1), pin_failures=2, contactless_unlocked=True
     )
@@ -194,6 +307,7 @@ def test_a_replacement_needs_its_place() -> None:
     (AccountStatus.CLOSED, Reason.ACCOUNT_CLOSED, replace_()),
     (AccountStatus.HOLDER_DECEASED, Reason.HOLDER_DECEASED, ActivateCard(ACCOUNT, CARD)),
     (AccountStatus.CAPACITY_LOST, Reason.CAPACITY_LOST, UnblockCard(ACCOUNT, CARD)),
+    (AccountStatus.CLOSED, Reason.ACCOUNT_CLOSED, duplicate()),
 ])  # fmt: skip
 def test_an_account_that_is_over(product: Product, status: AccountStatus, then: Reason, command: Any) -> None:
     """No payment, and no right to a card given (S §20.1.3, §20.1.7-8; W §15.1.3, §15.1.6-7; P §36.6-7); blocks are."""

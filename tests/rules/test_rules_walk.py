@@ -47,6 +47,8 @@ from authsvc.model import (
     CardId,
     CreateVirtual,
     Decision,
+    DuplicateCard,
+    DuplicateCause,
     Entry,
     HoldEnded,
     HoldPlaced,
@@ -134,6 +136,10 @@ COMMANDS = st.one_of(
     st.builds(
         ReplaceCard, st.just(ACCOUNT), CARDS, CARDS, st.just("0017"), st.just("1234"), st.just("2906"),
         st.sampled_from(["", "", "2606"]),
+    ),
+    st.builds(
+        DuplicateCard, st.just(ACCOUNT), CARDS, usually(DuplicateCause.DAMAGED, *DuplicateCause),
+        st.sampled_from(["", "", "3012", "3101"]), st.sampled_from(["", "4321"]),
     ),
     st.builds(CreateVirtual, st.just(ACCOUNT), CARDS, VIRTUALS, st.just("0019"), st.sampled_from(["", "2707"])),
     st.builds(SetVirtual, st.just(ACCOUNT), CARDS, VIRTUALS, st.sampled_from(list(VirtualStatus))),

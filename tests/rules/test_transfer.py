@@ -21,7 +21,7 @@ from given import (
     withdrawal,
 )
 
-from authsvc.model import AccountId, AccountStatus, By, CardId, CardStatus, Kind, Minor, Reason, Transfer
+from authsvc.model import AccountId, AccountStatus, By, CardId, CardStatus, Minor, PostingKind, Reason, Transfer
 from authsvc.products import Product
 
 IBAN = "PL61109010140000071219812874"
@@ -37,15 +37,15 @@ def transfer(amount: int = 100_00, iban: str = IBAN, **but: Any) -> Transfer:
 
 @pytest.mark.parametrize("product", [CREDIT, BPS], ids=ids)
 def test_it_is_cash_and_costs_its_fee(product: Product) -> None:
-    """S §2.52c, §14.5, W §2: into the cash limit goes the amount, off the account the fee too."""
+    """S §2.52c, §14.2, §14.5, W §2, §14.1: into the cash limit goes the amount, off the account the fee too."""
     story = Story(product)
     before = story.account.balance
     story.approve(transfer())
     assert (story.used, story.counts) == ((100_00, 0, 0), (1, 0, 0))
     assert story.account.balance == before - 100_00 - FEE
     assert [(change.posting.kind, change.posting.amount) for change in story.posted] == [
-        (Kind.TRANSFER, 100_00),
-        (Kind.FEE, FEE),
+        (PostingKind.TRANSFER, 100_00),
+        (PostingKind.FEE, FEE),
     ]
     assert story.card.debt == (100_00 + FEE if product is CREDIT else 0)
 
@@ -59,7 +59,7 @@ def test_p_has_none(product: Product) -> None:
 @pytest.mark.parametrize("iban", [TAX_OFFICE, SOCIAL_SECURITY, GERMAN])
 @pytest.mark.parametrize("product", [CREDIT, BPS], ids=ids)
 def test_where_none_may_go(product: Product, iban: str) -> None:
-    """S §2.37: a domestic account, and neither taxes nor social security."""
+    """S §2.37, §14.1: a domestic account, and neither taxes nor social security."""
     decision = Story(product).send(transfer(iban=iban))
     assert reason(decision) is Reason.NOT_ALLOWED
     assert "§2" in decision.trace[-1].paragraph
@@ -81,6 +81,7 @@ def test_where_none_may_go(product: Product, iban: str) -> None:
 def test_limits_and_funds_bind_it(
     product: Product, funds: int, cash: int, used: int, amount: int, then: Reason | str | None
 ) -> None:
+    """Cash to the day's limit, and with its fee to the funds (S §14.6, §23.2; W §10.1.1, §10.2)."""
     story = Story(product, account(product, funds, card(limits=limits(cash=cash))))
     if used:
         story.approve(withdrawal(used))

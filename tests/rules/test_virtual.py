@@ -140,10 +140,12 @@ def test_it_spends_from_the_cards_limits_and_funds() -> None:
     (tap(pin=Pin.RIGHT), True),
     (tap(pin=Pin.WRONG), False),
 ])  # fmt: skip
-def test_what_counts_as_device_authentication(request_: Authorization, authenticated: bool) -> None:
-    """Contactless chip from a device number, unless the terminal says otherwise, clears both counters (S §15.1.4, P zał.2)."""
+@pytest.mark.parametrize("product", ALL, ids=ids)
+def test_what_counts_as_device_authentication(product: Any, request_: Authorization, authenticated: bool) -> None:
+    """Contactless chip from a device number, unless the terminal says otherwise, clears both counters: the device has
+    looked at finger or face (W §9.3; S §15.1.4, P zał.2)."""
     start = with_phone(counters=SEEN)
-    story = Story(SGB, account(SGB, MANY, start))
+    story = Story(product, account(product, MANY, start))
     story.send(request_)
     assert (story.counters.scas == 1) == authenticated
     if authenticated:

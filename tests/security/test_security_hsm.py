@@ -202,3 +202,33 @@ def test_the_pin_of_a_card_by_its_device_number() -> None:
     """The block is made with the number on the wire, the PVV with the card's own: it is the card's PIN."""
     device = "5575290000000019"
     assert HSM.offered_pvv(pin_block("1234", device), device, PAN) == HSM.pvv("1234", PAN)
+
+
+@given(st.binary(min_size=16, max_size=16), pins, pans)
+@settings(max_examples=50, deadline=None)
+def test_a_pin_in_a_block_of_16_bytes_gives_the_same_pvv(key: bytes, pin: str, pan: str) -> None:
+    """ISO-4 under the AES key leads where ISO-0 under the DES key leads."""
+    block = psec.pinblock.encipher_pinblock_iso_4(key, pin, pan)
+    assert hsm_with(zone_pin_aes=Secret(key)).offered_pvv(block, pan) == HSM.pvv(pin, pan)
+
+
+def test_a_longer_pin_in_a_block_of_16_bytes_is_a_wrong_one() -> None:
+    """As in ISO-0: a PVV covers four digits."""
+    assert HSM.offered_pvv(psec.pinblock.encipher_pinblock_iso_4(KEY, "12345", PAN), PAN) == NOT_FOUR_DIGITS
+
+
+@pytest.mark.parametrize("pan", [OTHER_PAN, "1"])
+def test_a_block_of_16_bytes_of_another_card_is_refused_without_its_secret(pan: str) -> None:
+    """In our words and with nothing chained: psec's say what stood in the block."""
+    block = psec.pinblock.encipher_pinblock_iso_4(KEY, "4829", PAN)
+    with pytest.raises(ValueError, match=r"not an ISO-4 PIN block of this card|a PAN is 13 to 19 digits") as caught:
+        HSM.offered_pvv(block, pan)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+
+
+def test_without_an_aes_key_no_block_of_16_bytes_is_taken() -> None:
+    """The key may be left out of the file; such a block is then no PIN block of this link."""
+    block = psec.pinblock.encipher_pinblock_iso_4(KEY, "4829", PAN)
+    with pytest.raises(ValueError, match="16 where there is an AES key"):
+        hsm_with(zone_pin_aes=None).offered_pvv(block, PAN)

@@ -36,6 +36,8 @@ def test_the_demo_file_holds_the_keys_of_the_contract() -> None:
     keys = load_keys(DEMO)
     common = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
     assert [keys.zone_pin.reveal(), keys.pvv.reveal(), keys.cvv.reveal(), keys.mac.reveal()] == [common] * 4
+    assert keys.zone_pin_aes is not None
+    assert keys.zone_pin_aes.reveal() == common
     assert keys.issuer_master.reveal() == bytes.fromhex("2315208C9110AD402315208C9110AD40")
     assert (keys.pvv_index, keys.cvv2_expiry) == ("1", "YYMM")
     assert len({keys.vault_hash.reveal(), keys.vault_seal.reveal(), keys.decision.reveal()}) == 3
@@ -57,6 +59,7 @@ def test_an_absent_key_stops_the_start_and_is_named(name: str, tmp_path: Path) -
         ("cvv", f'"{CANARY[:-2]}XY"', "cvv must be hexadecimal"),
         ("cvv", f'"{CANARY[:-1]}"', "cvv must be hexadecimal"),
         ("issuer_master", "12345678", "issuer_master must be a string"),
+        ("zone_pin_aes", f'"{CANARY[:16]}"', "zone_pin_aes must be 16 or 24 or 32 bytes long, it has 8"),
         ("vault_hash", f'"{CANARY}"', "vault_hash must be 32 bytes long, it has 16"),
         ("vault_seal", f'["{CANARY}"]', "vault_seal must be a string"),
         ("decision", '""', "decision must be 32 bytes long, it has 0"),
