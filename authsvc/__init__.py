@@ -17,6 +17,7 @@ Read in this order:
 * `ledger.journal`: how a decision becomes durable, and why nobody can overspend.
 * `state.copy`: the fast copy that may vanish at any moment.
 * `server`: links, back-pressure, drain. `control`: the HTTP API. `cli`: the command line; `engine` wires the parts.
+* `clearing`: files of presentments, read and handed to a running engine by `authsvc present`.
 
 Five laws hold everywhere: every change of an account is one decision; decide and evolve are pure; the journal is the
 arbiter; Redis is only a copy; no answer leaves before it is remembered.
