@@ -23,7 +23,7 @@ class ApiClient:
             base_url=base, headers={"authorization": f"Bearer {token}"}, timeout=TIMEOUT_SECONDS, trust_env=False
         )
 
-    def call(self, method: str, path: str, body: dict[str, object] | None = None, **query: str | int) -> Any:
+    def call(self, method: str, path: str, body: object = None, **query: str | int) -> Any:
         """The answer's JSON, None for an empty one. Raises RefusedError."""
         answer = self._request(method, path, body, query)
         return answer.json() if answer.content else None
@@ -32,9 +32,7 @@ class ApiClient:
         """The answer as it is. Raises RefusedError."""
         return self._request(method, path, None, query).text
 
-    def _request(
-        self, method: str, path: str, body: dict[str, object] | None, query: dict[str, str | int]
-    ) -> httpx.Response:
+    def _request(self, method: str, path: str, body: object, query: dict[str, str | int]) -> httpx.Response:
         try:
             answer = self._http.request(method, path, json=body, params=query)
         except httpx.TransportError as error:

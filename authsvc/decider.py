@@ -33,6 +33,7 @@ from authsvc.model import (
     Past,
     Pin,
     Posted,
+    Posting,
     Presentment,
     Reason,
     Request,
@@ -44,7 +45,7 @@ from authsvc.model import (
 from authsvc.products import Product, Products
 from authsvc.rules.decide import decide
 from authsvc.rules.evolve import evolve
-from authsvc.rules.memory import MAX_RECENT_KEYS, Missing, missing
+from authsvc.rules.memory import MAX_RECENT_KEYS, Missing, claim_undone, missing
 from authsvc.state.copy import RedisState
 
 ChipAnswer = Callable[[str], str]
@@ -212,6 +213,8 @@ class Decider:
             earlier = waiting[0] if waiting else await self._ledger.earlier(request.account, key)
         if not need.original or not isinstance(request, Reversal | Presentment):
             return Past(earlier=earlier)
+        if isinstance(request, Reversal) and request.undoes_claim:
+            return Past(earlier=earlier, posting=await self._claim_undone(request))
         return await self._with_original(Past(earlier=earlier), request)
 
     async def _with_original(self, past: Past, request: Reversal | Presentment) -> Past:
@@ -242,6 +245,15 @@ class Decider:
                 posted = (change.posting for change in decision.changes if isinstance(change, Posted))
                 return replace(past, original=decision, posting=next(posted, None))
         return past
+
+    async def _claim_undone(self, reversal: Reversal) -> Posting | None:
+        """The posting of the presentment that it names, when that has left the account's document; by its RRN alone."""
+        if not reversal.original.rrn:
+            return None
+        rows = await self._ledger.find(reversal.original.rrn, "", reversal.account)
+        made = [change.posting.id for row in rows for change in row.decision.changes if isinstance(change, Posted)]
+        found = [await self._ledger.posting(reversal.account, posting) for posting in made]
+        return claim_undone(reversal, [posting for posting in found if posting])
 
     async def _remembered(self, decision: Decision) -> Decision:
         """A repeat's answer leaves only when the first one's decision is durable."""

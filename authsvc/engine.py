@@ -27,7 +27,7 @@ from authsvc.ledger.postgres import PostgresLedger
 from authsvc.ledger.sqlite import SqliteLedger
 from authsvc.logs import get_logger, log_loop_exception
 from authsvc.metrics import Metrics
-from authsvc.model import Account, AccountId, CardId, CardRef, Command, Decision, Minor, Presentment, UnixMs
+from authsvc.model import Account, AccountId, CardId, CardRef, Command, Decision, Minor, Presentment, Reversal, UnixMs
 from authsvc.pipeline import Pipeline
 from authsvc.products import Products, load_products
 from authsvc.security.draws import Draws
@@ -175,8 +175,8 @@ class ControlPort:
     async def command(self, command: Command, vault: VaultEntry | None = None) -> Decision:
         return await self._decider.decide(command, vault=vault)
 
-    async def present(self, presentment: Presentment) -> Decision:
-        return await self._decider.decide(presentment)
+    async def present(self, request: Presentment | Reversal) -> Decision:
+        return await self._decider.decide(request)
 
     async def card_named(self, pan_or_card: str) -> CardRef | None:
         if is_pan(pan_or_card):

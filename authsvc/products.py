@@ -19,6 +19,7 @@ from authsvc.rates import RateName, Rates, load_rates
 
 Grosze = Annotated[int, Meta(ge=0)]
 Mcc = Annotated[str, Meta(pattern=r"^\d{4}$")]
+Percent = Annotated[int, Meta(ge=0, le=100)]
 Country = Annotated[str, Meta(pattern=r"^\d{3}$")]
 
 STEPS = (
@@ -94,6 +95,18 @@ class HoldRules(_Part, frozen=True, kw_only=True):
     days: Annotated[int, Meta(ge=1)]
     pre_authorization_days: Annotated[int, Meta(ge=1)]
     contactless_advice: bool = True
+
+
+class PresentmentRules(_Part, frozen=True, kw_only=True):
+    """How far a presentment may go above its hold before the clearing desk looks at it, percent of the hold: as `over_by_mcc`
+    says of the merchant's category, else `tolerance_percent`. It is posted in any case."""
+
+    tolerance_percent: Percent = 0
+    over_by_mcc: dict[Mcc, Percent] = {}
+
+    def tolerated(self, held: int, mcc: str) -> int:
+        """Grosze up to which a presentment of a hold of `held` grosze is as expected."""
+        return held + held * self.over_by_mcc.get(mcc, self.tolerance_percent) // 100
 
 
 class CashbackRules(_Part, frozen=True, kw_only=True):
@@ -235,6 +248,7 @@ class Product(_Part, frozen=True, kw_only=True):
     eea: tuple[Country, ...] = ()  # countries of the European Economic Area, for "one_leg"
     three_ds: ThreeDsRules = ThreeDsRules()
     hold: HoldRules
+    presentment: PresentmentRules = PresentmentRules()
     cashback: CashbackRules
     deposit_at_atm: bool = False
     transfer: TransferRules = TransferRules()

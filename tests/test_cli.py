@@ -26,7 +26,7 @@ COMMANDS = [
     (), ("serve",), ("explain",), ("describe",), ("reconcile",), ("account",), ("account", "open"), ("account", "show"),
     ("account", "load"), ("account", "charge"), ("account", "statement"), ("account", "billing"),
     ("account", "trial-balance"), ("card",), ("card", "issue"), ("card", "show"), ("card", "block"), ("card", "limits"),
-    ("card", "activate"), ("card", "unblock"), ("card", "unblock-pin"),
+    ("card", "activate"), ("card", "unblock"), ("card", "unblock-pin"), ("present",),
 ]  # fmt: skip
 
 

@@ -93,7 +93,11 @@ class ChargeBody(Body, frozen=True):
 class PresentmentBody(Body, frozen=True):
     """One claim of an acquirer. `amount`: minor units of `currency` (ISO 4217 numeric, or PLN, EUR, USD, GBP, CHF);
     `billing_amount`: what the scheme converted it to, minor units of `billing_currency`; `final`: no other will come of
-    the same authorization; `internet`: how it counts when it has no authorization."""
+    the same authorization; `internet`: how it counts when it has no authorization. `reference`: its own idempotency key, in
+    place of the list's.
+
+    `reversal`: it takes back an earlier presentment of the same kind, amount and currency, whole; named by `rrn`,
+    `authorization_code` and `decision` (the id of the decision that posted it), as far as they are given, at least one."""
 
     scheme: Scheme
     rrn: Annotated[str, Meta(pattern=r"^[0-9A-Za-z]{0,12}$(?!\n)")]
@@ -108,6 +112,18 @@ class PresentmentBody(Body, frozen=True):
     final: bool = True
     kind: Literal["purchase", "cash", "quasi_cash", "refund", "deposit"] = "purchase"
     internet: bool = False
+    reversal: bool = False
+    decision: Annotated[str, Meta(max_length=80, pattern=r"^[!-~]*$(?!\n)")] = ""
+    reference: Annotated[str, Meta(max_length=128, pattern=r"^[!-~]*$(?!\n)")] = ""
+
+    @property
+    def flaw(self) -> tuple[str, str] | None:
+        """What the types alone cannot say: a field, and what is wrong with it."""
+        if self.reversal and not (self.rrn or self.authorization_code or self.decision):
+            return "rrn", "a reversal needs it, or authorization_code, or decision"
+        if self.decision and not self.reversal:
+            return "decision", "only a reversal names one"
+        return None
 
 
 class LimitsBody(Body, frozen=True):
@@ -216,12 +232,12 @@ def decode_body(body: bytes, kind: type[B]) -> B:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
         # `from None`: a traceback must not lead back to msgspec's message, which quotes wrong enum values.
-        raise bad_field(*_explain(str(error))) from None
+        raise bad_field(*explain(str(error))) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise bad_field("", "not JSON") from None
 
 
-def _explain(message: str) -> tuple[str, str]:
+def explain(message: str) -> tuple[str, str]:
     """msgspec's message as (field, problem), without any value that was sent."""
     at = _AT.match(message)
     assert at is not None  # every part of the pattern may be empty

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import NamedTuple
+
 from litestar import post
 from litestar.params import FromPath, JSONBody, SkipValidation
 from msgspec import Struct
@@ -24,10 +27,13 @@ from authsvc.model import (
     Origin,
     Original,
     Posted,
+    PostingId,
     PostingKind,
+    PostingReduced,
     Presentment,
     Reason,
     Refused,
+    Reversal,
     Transfer,
 )
 from authsvc.rules import views
@@ -35,6 +41,8 @@ from authsvc.rules import views
 CURRENCIES = {"PLN": "985", "EUR": "978", "USD": "840", "GBP": "826", "CHF": "756"}
 LARGEST_LIST = 4 * 1024 * 1024
 """Bytes; about fifteen thousand presentments."""
+ABREAST = 32
+"""Accounts of one list that are posted to at the same time; the rest of the engine has other work as well."""
 
 
 class Transferred(Struct, frozen=True):
@@ -78,9 +86,10 @@ def _transferred(decision: Decision, amount: int) -> Transferred:
 
 
 class PresentmentOutcome(Struct, frozen=True):
-    """Of one presentment, at the same place in the answer as in the list. `outcome`: "posted" or "refused"; `reason`: of a
-    refusal; `amount`: grosze posted, negative for money to the holder; `matched`: what it belonged to; `flags`: what a
-    clearing desk looks at: late, above_hold, below_hold, twice, after_reversal, no_authorization, overdrawn."""
+    """Of one presentment, at the same place in the answer as in the list. `outcome`: "posted", "reversed" or "refused";
+    `reason`: of a refusal; `amount`: grosze posted, negative for money to the holder; `matched`: what it belonged to; `flags`:
+    what a clearing desk looks at: late, above_hold, below_hold, twice, after_reversal, no_authorization, overdrawn;
+    `repeated`: decided before, nothing happened now."""
 
     outcome: str
     decision: str | None = None
@@ -91,6 +100,7 @@ class PresentmentOutcome(Struct, frozen=True):
     hold: str | None = None
     matched: str | None = None
     flags: tuple[str, ...] = ()
+    repeated: bool = False
 
 
 @post(
@@ -103,17 +113,74 @@ class PresentmentOutcome(Struct, frozen=True):
 async def present(
     data: JSONBody[list[PresentmentBody]], desk: SkipValidation[Desk], once: SkipValidation[Once]
 ) -> list[PresentmentOutcome]:
-    """Post presentments, each a decision of its own, in their order. Under an Idempotency-Key each is posted once."""
-    return [await _present(body, number, desk, once) for number, body in enumerate(data)]
+    """Post presentments, each a decision of its own, those of an account in their order.
+
+    Each is posted once under an Idempotency-Key of the list, or under a `reference` of its own.
+    """
+    for number, body in enumerate(data):
+        if (flaw := body.flaw) is not None:
+            raise bad_field(f"[{number}].{flaw[0]}", flaw[1])
+    claims: dict[str, list[_Claim]] = {}
+    for number, body in enumerate(data):
+        claim = await _claim(body, number, desk, once)
+        claims.setdefault(claim.account, []).append(claim)
+    room = asyncio.Semaphore(ABREAST)
+    told = await asyncio.gather(*(_in_order(of_one, desk, room) for of_one in claims.values()), return_exceptions=True)
+    outcomes: dict[int, PresentmentOutcome] = {}
+    for one in told:  # looked at when all of them have ended: what is posted is posted
+        if isinstance(one, BaseException):
+            raise one
+        outcomes |= one
+    return [outcomes[number] for number in range(len(data))]
 
 
-async def _present(body: PresentmentBody, number: int, desk: Desk, once: Once) -> PresentmentOutcome:
+class _Claim(NamedTuple):
+    """`account`: whose order it keeps, "" of a card id that nobody knows; then there is no `request`."""
+
+    number: int
+    account: str = ""
+    request: Presentment | Reversal | None = None
+
+
+async def _claim(body: PresentmentBody, number: int, desk: Desk, once: Once) -> _Claim:
     card = await desk.engine.card_named(body.pan_or_card)
     if card is None:
-        return PresentmentOutcome("refused", reason=Reason.UNKNOWN_CARD)
-    key = f"{once.key}:{number}" if once.key else ""
+        return _Claim(number)
+    # The header's key has no space in it, so the keys of lists and the references never meet.
+    key = f" {body.reference}" if body.reference else f"{once.key}:{number}" if once.key else ""
     content = once.fingerprint(replace(body, pan_or_card=card.card))
-    return outcome_of(await desk.engine.present(_presentment(body, card, key, content)))
+    return _Claim(number, card.account, (_reversal if body.reversal else _presentment)(body, card, key, content))
+
+
+async def _in_order(claims: list[_Claim], desk: Desk, room: asyncio.Semaphore) -> dict[int, PresentmentOutcome]:
+    """Those of one account one after the other; of several accounts at the same time, so that they share commits."""
+    async with room:
+        return {claim.number: await _present(claim, desk) for claim in claims}
+
+
+async def _present(claim: _Claim, desk: Desk) -> PresentmentOutcome:
+    if claim.request is None:
+        return PresentmentOutcome("refused", reason=Reason.UNKNOWN_CARD)
+    decision = await desk.engine.present(claim.request)
+    # What is decided now is decided on this very object; what comes out of the journal has one of its own.
+    return replace(outcome_of(decision), repeated=decision.request is not claim.request)
+
+
+def _reversal(body: PresentmentBody, card: CardRef, key: str, fingerprint: str) -> Reversal:
+    return Reversal(
+        account=card.account,
+        card=card.card,
+        virtual=card.virtual,
+        origin=Origin("0420", "", "", merchant=body.merchant_id.strip(), rrn=body.rrn),
+        fingerprint=fingerprint,
+        original=Original(rrn=body.rrn),
+        amount=Minor(body.amount),
+        currency=CURRENCIES.get(body.currency, body.currency),
+        kind=Kind(body.kind),
+        code=body.authorization_code,
+        posting=PostingId(body.decision.replace(":", "-")),
+        idempotency=key,
+    )
 
 
 def _presentment(body: PresentmentBody, card: CardRef, key: str, fingerprint: str) -> Presentment:
@@ -140,9 +207,14 @@ def _presentment(body: PresentmentBody, card: CardRef, key: str, fingerprint: st
 def outcome_of(decision: Decision) -> PresentmentOutcome:
     """What became of a presentment, for a clearing desk."""
     request, outcome = decision.request, decision.outcome
-    assert isinstance(request, Presentment)
+    assert isinstance(request, Presentment | Reversal)
     if isinstance(outcome, Refused):
         return PresentmentOutcome("refused", decision.id, decision.account, request.card or None, outcome.reason)
+    returned = next((change for change in decision.changes if isinstance(change, PostingReduced)), None)
+    if returned is not None:
+        return PresentmentOutcome(
+            "reversed", decision.id, decision.account, request.card, amount=-returned.returned, matched="presentment"
+        )
     posted = next((change for change in decision.changes if isinstance(change, Posted)), None)
     return PresentmentOutcome(
         "posted", decision.id, decision.account, request.card, amount=posted.posting.amount if posted else 0,

@@ -6,7 +6,19 @@ from collections.abc import Callable
 from typing import Protocol
 
 from authsvc.ledger.journal import VaultEntry
-from authsvc.model import Account, AccountId, CardId, CardRef, Command, Decision, Minor, Presentment, UnixMs, VirtualId
+from authsvc.model import (
+    Account,
+    AccountId,
+    CardId,
+    CardRef,
+    Command,
+    Decision,
+    Minor,
+    Presentment,
+    Reversal,
+    UnixMs,
+    VirtualId,
+)
 
 MetricsText = Callable[[], bytes]
 """All metrics in the Prometheus text format."""
@@ -25,8 +37,9 @@ class Engine(Protocol):
         """Decided and durable. A repeat (same idempotency key, same fingerprint) gets the earlier decision; the same
         key with another fingerprint is Refused(DUPLICATE)."""
 
-    async def present(self, presentment: Presentment) -> Decision:
-        """The same for a presentment that came by no message."""
+    async def present(self, request: Presentment | Reversal) -> Decision:
+        """The same for a presentment, or the reversal of one, that came by no message. The request of a decision made now is
+        `request` itself."""
 
     async def card_named(self, pan_or_card: str) -> CardRef | None:
         """Where a PAN or a card id leads; None for an unknown card id. An unknown PAN leads to a stray account."""

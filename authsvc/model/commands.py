@@ -346,7 +346,7 @@ Request = Message | Command
 
 def request_key(request: Request) -> Key | None:
     """The key that makes a second one a repeat; None for a command without an idempotency key (never a repeat)."""
-    if isinstance(request, Presentment) and not request.origin.stan:  # by no message: from a file, or by the API
+    if isinstance(request, Presentment | Reversal) and not request.origin.stan:  # by no message: a file, or the API
         return key_of("presentment", request.account, request.idempotency) if request.idempotency else None
     if isinstance(request, Message):
         origin = request.origin

@@ -10,6 +10,7 @@ from authsvc.model.names import (
     AccountId,
     CardId,
     Minor,
+    PostingId,
     VirtualId,
 )
 
@@ -162,7 +163,10 @@ class Authorization(Struct, frozen=True, tag="authorization", omit_defaults=True
 
 
 class Reversal(Struct, frozen=True, tag="reversal", omit_defaults=True):
-    """An 0400 or 0420: undo a hold, whole, or down to `becomes` (DE95; None: whole)."""
+    """An 0400 or 0420: undo a hold, whole, or down to `becomes` (DE95; None: whole).
+
+    One that came by no message (`undoes_claim`) undoes a presentment of `kind` and of `amount`, named by RRN, by `code` (its
+    authorization code) and by `posting`, as far as they are given; `idempotency`: as in `Presentment`."""
 
     account: AccountId
     card: CardId
@@ -173,11 +177,20 @@ class Reversal(Struct, frozen=True, tag="reversal", omit_defaults=True):
     currency: str
     becomes: Minor | None = None
     virtual: VirtualId = VirtualId("")  # the device number that was used instead of the card's own PAN
+    kind: Kind = Kind.PURCHASE
+    code: str = ""
+    posting: PostingId = PostingId("")
+    idempotency: str = ""
 
     @property
     def is_advice(self) -> bool:
         """0420/0421: it happened already; answered 00 whatever we find."""
         return self.origin.mti[2] == "2"
+
+    @property
+    def undoes_claim(self) -> bool:
+        """Of a clearing file, or of the API: every message has a STAN."""
+        return not self.origin.stan
 
 
 class Presentment(Struct, frozen=True, tag="presentment", omit_defaults=True):

@@ -6,9 +6,12 @@ journal. What it cannot know (an answer given earlier, an original whose hold ha
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
 from authsvc.model import (
+    PLN,
     Account,
     Authorization,
     EarlyReversal,
@@ -26,6 +29,7 @@ from authsvc.model import (
     names,
 )
 from authsvc.rules.calendar import DAY_MS
+from authsvc.rules.currency import CREDITS
 
 MAX_RECENT_KEYS = 64
 """Cap of remembered keys; above it the oldest leave and the journal is asked about messages it may have known."""
@@ -66,6 +70,8 @@ def _may_be_a_repeat(request: Request, key: Key, account: Account, now: UnixMs) 
 
 def open_original(reversal: Reversal, account: Account) -> Hold | None:
     """The open hold that a reversal names, itself or one of its increments, newest first."""
+    if reversal.undoes_claim:
+        return None
     for hold in reversed(account.holds):
         if hold.card == reversal.card and (
             is_named(reversal, hold.origin) or increment_named(reversal, hold) is not None
@@ -88,12 +94,35 @@ def increment_named(reversal: Reversal, hold: Hold) -> Increment | None:
 
 def posted_original(reversal: Reversal, account: Account) -> Posting | None:
     """The posting that a reversal names: of an 0200, or of an 0220 that its DE90 says. By the RRN alone a reversal undoes the
-    authorization, not the presentment, which carries the same one."""
+    authorization, not the presentment, which carries the same one. One that came by no message undoes a presentment."""
+    if reversal.undoes_claim:
+        return claim_undone(reversal, reversed(account.posted))
     for posting in reversed(account.posted):
         by_message = posting.origin.mti[:3] == "020" or bool(reversal.original.stan)
         if posting.card == reversal.card and by_message and is_named(reversal, posting.origin):
             return posting
     return None
+
+
+def claim_undone(reversal: Reversal, newest_first: Iterable[Posting]) -> Posting | None:
+    """The posting of the presentment that a reversal by file or API names; of equal ones the newest that is still whole."""
+    return next((posting for posting in newest_first if _is_claim_named(reversal, posting)), None)
+
+
+def _is_claim_named(reversal: Reversal, posting: Posting) -> bool:
+    foreign = posting.foreign
+    # What was presented, in its own currency. A posting that was reversed in part is no longer what was presented.
+    whole, money = (foreign.pln, foreign.amount) if foreign else (abs(posting.amount), abs(posting.amount))
+    return (
+        posting.origin.mti[:3] == "022"
+        and posting.card == reversal.card
+        and abs(posting.amount) == whole
+        and (money, foreign.currency if foreign else PLN) == (reversal.amount, reversal.currency)
+        and (posting.amount < 0) == (reversal.kind in CREDITS)
+        and reversal.original.rrn in ("", posting.origin.rrn)
+        and reversal.code in ("", posting.authorization_code)
+        and reversal.posting in ("", posting.id)
+    )
 
 
 def hold_to_add_to(request: Authorization, account: Account) -> Hold | None:

@@ -142,7 +142,10 @@ def _inputs(case: Case, request: Presentment, matched: Matched, posted: Posted) 
         "matched": matched.how, "amount": request.amount, "final": request.final, "counts": not matched.counted,
         "balance": posted.balance, "overdrawn": overdrawn,
     }  # fmt: skip
-    return inputs if matched.hold is None else {**inputs, "hold": matched.hold.id, "held": matched.hold.amount}
+    if matched.hold is None:
+        return inputs
+    tolerated = case.product.presentment.tolerated(matched.hold.amount, request.mcc)
+    return {**inputs, "hold": matched.hold.id, "held": matched.hold.amount, "tolerated": tolerated}
 
 
 def _refuse(case: Case, refused: Refused) -> tuple[Outcome, Answer]:
@@ -156,14 +159,17 @@ def matched(decision: Decision) -> str:
 
 
 def flags(decision: Decision) -> tuple[str, ...]:
-    """What a clearing desk looks at: everything but a final presentment of an open hold, of its amount."""
+    """What a clearing desk looks at: everything but a final presentment of an open hold, of its amount or, within the product's
+    tolerance, above it."""
     step = _step(decision)
     if step is None:
         return ()
     found = dict.fromkeys(FLAGS.get(str(step.inputs["matched"]), ()), True)
     held, amount = step.inputs.get("held"), step.inputs["amount"]
     if isinstance(held, int) and isinstance(amount, int):
-        found |= {"above_hold": amount > held, "below_hold": amount < held and step.inputs["final"] is True}
+        tolerated = step.inputs.get("tolerated", held)
+        assert isinstance(tolerated, int)
+        found |= {"above_hold": amount > tolerated, "below_hold": amount < held and step.inputs["final"] is True}
     found["overdrawn"] = step.inputs["overdrawn"] is True
     return tuple(name for name, is_so in found.items() if is_so)
 

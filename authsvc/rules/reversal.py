@@ -43,6 +43,8 @@ def decide(case: Case, past: Past) -> tuple[Outcome, Answer]:
     posted = posted_original(reversal, case.account) or past.posting
     if posted is not None:
         return _take_back(case, reversal, posted)
+    if reversal.undoes_claim:
+        return _no_such_claim(case, reversal)
     if hold is not None or past.original is not None:
         return _nothing_left(case, past, hold)
     return _came_first(case, reversal)
@@ -120,6 +122,15 @@ def _nothing_left(case: Case, past: Past, hold: Hold | None) -> tuple[Outcome, A
     how = "expired" if hold is not None else (past.original_end.value if past.original_end else "held nothing")
     case.passed("reversal", {"original": how, "given_back": 0})
     return Approved(), Answer(APPROVED)
+
+
+def _no_such_claim(case: Case, reversal: Reversal) -> tuple[Outcome, Answer]:
+    """A person has to look at it: nothing whole was presented under this name, or it was reversed before. Not remembered: by
+    its RRN it would also stop an authorization."""
+    inputs: dict[str, int | str | bool] = {
+        "original": "no such presentment", "rrn": reversal.original.rrn, "amount": reversal.amount,
+    }  # fmt: skip
+    return _refuse(case, case.refused("reversal", Reason.ORIGINAL_NOT_FOUND, inputs))
 
 
 def _came_first(case: Case, reversal: Reversal) -> tuple[Outcome, Answer]:

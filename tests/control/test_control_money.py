@@ -131,6 +131,22 @@ async def test_each_is_posted_and_told(api: Any, pay: Pay) -> None:
     assert PAN not in answer.text
 
 
+async def test_those_of_an_account_keep_their_order(api: Any, pay: Pay) -> None:
+    """Accounts are posted to side by side; two parts and the rest of each hold, in the order of the list; each outcome is at
+    its own place."""
+    paid = []
+    for _ in range(5):
+        account, card = await bps_card(api)
+        paid.append((account, card, (await pay(account, card, 60_00)).request.origin.rrn))
+    parts = ((10_00, False), (20_00, False), (35_00, True), (1_00, True))
+    body = [claim(card, amount, rrn=rrn, final=final) for amount, final in parts for _, card, rrn in paid]
+    told = (await api("POST", "/v1/presentments", body)).body
+    assert [(one["account"], one["amount"]) for one in told] == [
+        (account, amount) for amount, _ in parts for account, _, _ in paid
+    ]
+    assert [tuple(one["flags"]) for one in told] == [()] * 10 + [("above_hold",)] * 5 + [("twice",)] * 5
+
+
 async def test_by_its_authorization_code(api: Any, pay: Pay) -> None:
     account, card = await bps_card(api)
     paid = await pay(account, card, 60_00)
@@ -152,9 +168,100 @@ async def test_under_a_key_each_is_posted_once(api: Any) -> None:
     """Two equal claims are two; the same list again is none."""
     account, card = await bps_card(api)
     body = [claim(card, 10_00), claim(card, 10_00)]
-    first = await api("POST", "/v1/presentments", body, key="file-1")
-    assert (await api("POST", "/v1/presentments", body, key="file-1")).body == first.body
+    first = (await api("POST", "/v1/presentments", body, key="file-1")).body
+    again = (await api("POST", "/v1/presentments", body, key="file-1")).body
+    assert [one["repeated"] for one in first + again] == [False, False, True, True]
+    assert again == [{**one, "repeated": True} for one in first]
     assert (await api("GET", f"/v1/accounts/{account}")).body["balance"] == 980_00
+
+
+async def test_under_its_reference_each_is_posted_once(api: Any) -> None:
+    """However the list is cut, and whatever the key of the list; another content under the same reference is refused."""
+    account, card = await bps_card(api)
+    one, two = (claim(card, 10_00, reference=f"file:{number}") for number in (1, 2))
+    for body, key in (([one], ""), ([one, two], "k"), ([two, one], "")):
+        assert (await api("POST", "/v1/presentments", body, key=key)).status == 201
+    assert (await api("GET", f"/v1/accounts/{account}")).body["balance"] == 980_00
+    other = await api("POST", "/v1/presentments", [{**one, "amount": 11_00}])
+    assert (other.body[0]["outcome"], other.body[0]["reason"]) == ("refused", "DUPLICATE")
+
+
+# -------------------------------------------------------------------------------------- reversals of presentments
+
+
+@pytest.mark.parametrize("kind", ["purchase", "refund"])
+async def test_a_presentment_is_reversed_by_its_names(api: Any, kind: str) -> None:
+    """P §10.6, W §14.3: the money goes back where it came from; the same reversal again moves nothing."""
+    account, card = await bps_card(api)
+    names = {"rrn": "RRN000000007", "authorization_code": "A1B2C3", "kind": kind}
+    await api("POST", "/v1/presentments", [claim(card, 60_00, **names)])
+    back = [claim(card, 60_00, **names, reversal=True, reference="back-1")]
+    (first,) = (await api("POST", "/v1/presentments", back)).body
+    assert (first["outcome"], first["amount"]) == ("reversed", 60_00 if kind == "refund" else -60_00)
+    (again,) = (await api("POST", "/v1/presentments", back)).body
+    assert again == {**first, "repeated": True}
+    assert (await api("GET", f"/v1/accounts/{account}")).body["balance"] == 1_000_00
+
+
+@pytest.mark.parametrize(
+    "but",
+    [
+        {"rrn": "RRN000000008"}, {"authorization_code": "OTHER1"}, {"amount": 59_99}, {"kind": "refund"},
+        {"currency": "978"}, {"decision": "acc-x:2"},
+    ],
+)  # fmt: skip
+async def test_a_reversal_of_nothing_is_refused(api: Any, but: dict[str, object]) -> None:
+    """Each of its names has to fit. Nothing is remembered: an authorization of that RRN is not stopped by it."""
+    account, card = await bps_card(api)
+    names = {"rrn": "RRN000000007", "authorization_code": "A1B2C3"}
+    await api("POST", "/v1/presentments", [claim(card, 60_00, **names)])
+    back = claim(card, 60_00, **names, reversal=True) | but
+    (refused,) = (await api("POST", "/v1/presentments", [back])).body
+    assert (refused["outcome"], refused["reason"]) == ("refused", "ORIGINAL_NOT_FOUND")
+    assert (await api("GET", f"/v1/accounts/{account}")).body["balance"] == 940_00
+
+
+async def test_each_of_two_equal_ones_is_reversed_once(api: Any) -> None:
+    """A third reversal finds none that is still whole."""
+    account, card = await bps_card(api)
+    one = claim(card, 60_00)
+    await api("POST", "/v1/presentments", [one, one])
+    back = {**one, "reversal": True}
+    told = (await api("POST", "/v1/presentments", [back, back, back])).body
+    assert [outcome["outcome"] for outcome in told] == ["reversed", "reversed", "refused"]
+    assert (await api("GET", f"/v1/accounts/{account}")).body["balance"] == 1_000_00
+
+
+async def test_the_decision_names_which_of_two_equal_ones(api: Any) -> None:
+    account, card = await bps_card(api)
+    one = claim(card, 60_00)
+    first, _ = (await api("POST", "/v1/presentments", [one, one])).body
+    back = {**one, "reversal": True, "decision": first["decision"]}
+    told = (await api("POST", "/v1/presentments", [back, back])).body
+    assert [outcome["outcome"] for outcome in told] == ["reversed", "refused"]
+    assert (await api("GET", f"/v1/accounts/{account}")).body["balance"] == 940_00
+
+
+async def test_long_after_it_was_presented(api: Any) -> None:
+    """Twenty others have pushed it out of the account's document: the journal finds it by its RRN, as it is now."""
+    account, card = await bps_card(api)
+    old = claim(card, 60_00, rrn="RRN000000007")
+    await api("POST", "/v1/presentments", [old] + [claim(card, 1_00, rrn=f"RRN1000000{n:02}") for n in range(20)])
+    back = {**old, "reversal": True}
+    others = [claim(card, 1_00, rrn=f"RRN2000000{n:02}") for n in range(20)]
+    told = (await api("POST", "/v1/presentments", [back, *others, back])).body
+    assert (told[0]["outcome"], told[-1]["outcome"]) == ("reversed", "refused")
+    assert (await api("GET", f"/v1/accounts/{account}")).body["balance"] == 960_00
+
+
+async def test_it_does_not_touch_the_hold(api: Any, pay: Pay) -> None:
+    """A part was claimed and is taken back: the rest of the hold stays as the claim left it."""
+    account, card = await bps_card(api)
+    paid = await pay(account, card, 60_00)
+    part = claim(card, 25_00, rrn=paid.request.origin.rrn, final=False)
+    await api("POST", "/v1/presentments", [part, {**part, "reversal": True}])
+    view = (await api("GET", f"/v1/accounts/{account}")).body
+    assert (view["balance"], view["held"]) == (1_000_00, 35_00)
 
 
 @pytest.mark.parametrize(
@@ -167,6 +274,9 @@ async def test_under_a_key_each_is_posted_once(api: Any) -> None:
         ([claim("card", 10_00, scheme="amex")], "[0].scheme"),
         ([claim("card", 10_00, kind="transfer")], "[0].kind"),
         ([claim("card", 10_00, cvv2="123")], "[0].cvv2"),
+        ([claim("card", 10_00, reference="a b")], "[0].reference"),
+        ([claim("card", 10_00), claim("card", 10_00, rrn="", reversal=True)], "[1].rrn"),
+        ([claim("card", 10_00, decision="acc-1:5")], "[0].decision"),
     ],
 )
 async def test_one_wrong_claim_posts_none(api: Any, body: object, field: str) -> None:

@@ -31,6 +31,7 @@ from given import (
     with_pin,
     withdrawal,
 )
+from msgspec.structs import replace
 
 from authsvc.model import (
     AccountStatus,
@@ -41,9 +42,11 @@ from authsvc.model import (
     HoldEnded,
     Kind,
     Minor,
+    Origin,
     Original,
     Presentment,
     Reason,
+    Reversal,
 )
 from authsvc.products import Product
 from authsvc.rules.posting import MAX_POSTED
@@ -99,6 +102,24 @@ def test_above_or_below_its_hold(amount: int, flagged: tuple[str, ...]) -> None:
     story.approve(paid, presentment(paid, amount))
     assert (story.held, debit(story), flags(story.journal[-1])) == (0, amount, flagged)
     assert story.used == (0, 60_00, 0)
+
+
+@pytest.mark.parametrize("product", ALL, ids=ids)
+@pytest.mark.parametrize(
+    ("mcc", "amount", "flagged"),
+    [
+        ("5812", 72_00, ()),  # a tip, 20 percent of 60.00
+        ("5812", 72_01, ("above_hold",)),
+        ("5542", 69_00, ()),  # fuel
+        ("7011", 69_01, ("above_hold",)),  # a hotel
+        ("5411", 60_01, ("above_hold",)),  # none elsewhere
+    ],
+)
+def test_within_the_tolerance_nobody_looks(product: Product, mcc: str, amount: int, flagged: tuple[str, ...]) -> None:
+    """`[presentment]` of the product file, published; posted in any case (S §19.4, W §14.13, P §10.9)."""
+    story, paid = Story(product), with_pin(60_00, mcc=mcc)
+    story.approve(paid, presentment(paid, amount, mcc=mcc))
+    assert (story.held, debit(story), flags(story.journal[-1])) == (0, amount, flagged)
 
 
 def test_partial_ones_leave_the_rest() -> None:
@@ -350,6 +371,50 @@ def test_a_reversal_of_the_authorization_does_not_touch_its_posting() -> None:
     by_rrn = reversal(paid, original=Original(rrn=paid.origin.rrn))
     story.approve(by_rrn)
     assert story.account.balance == 100_000_00 - 60_00
+
+
+def by_file(claim: Presentment, **but: Any) -> tuple[Presentment, Reversal]:
+    """A presentment as a clearing file brings it, by no message, and its reversal."""
+    claim = replace(claim, origin=Origin("0220", "", "", merchant=claim.origin.merchant, rrn=claim.origin.rrn))
+    back = Reversal(
+        claim.account, claim.card, replace(claim.origin, mti="0420"), "back", claim.original, claim.amount, claim.currency,
+        code=claim.code, kind=claim.kind,
+    )  # fmt: skip
+    return claim, replace(back, **but)
+
+
+@pytest.mark.parametrize("product", ALL, ids=ids)
+def test_one_of_a_file_is_reversed_by_rrn_and_code(product: Product) -> None:
+    """P §10.6, W §14.3, S §26.4: balance, debt and what it had counted are as before; the authorization's hold stays ended."""
+    story = Story(product)
+    before = (story.account.balance, story.card.debt)
+    claim, back = by_file(presentment(None, 60_00, code="A1B2C3"))
+    story.approve(claim)
+    assert story.used == (0, 60_00, 0)
+    story.approve(back)
+    assert ((story.account.balance, story.card.debt), story.used, story.counts) == (before, (0, 0, 0), (0, 0, 0))
+    assert reason(story.send(back)) is Reason.ORIGINAL_NOT_FOUND
+
+
+def test_a_foreign_one_is_reversed_at_its_own_rate() -> None:
+    """W §14.4: it is named by what was presented, and gives back what was posted."""
+    story = Story(BPS)
+    claim, back = by_file(presentment(None, 100_00, currency="978"))
+    story.approve(claim)
+    story.now = EIGHT_DAYS_LATER
+    story.approve(back)
+    assert story.account.balance == 100_000_00
+
+
+def test_the_reversal_by_file_leaves_authorizations_alone() -> None:
+    """It undoes claims. The hold of the same RRN is the acquirer's to reverse by a message, and one that is still to come is
+    not stopped."""
+    story, paid = Story(BPS), with_pin(60_00)
+    _, back = by_file(presentment(paid, 60_00))
+    assert reason(story.send(back)) is Reason.ORIGINAL_NOT_FOUND
+    story.approve(paid)
+    assert reason(story.send(back)) is Reason.ORIGINAL_NOT_FOUND
+    assert story.held == 60_00
 
 
 def test_a_claim_whose_reversal_came_first_is_not_posted() -> None:
