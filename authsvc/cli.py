@@ -1,13 +1,18 @@
 """The command line. Exit 0 done, 1 refused or found a difference, 2 wrong use.
 
-`serve` runs the engine. `explain` and `reconcile` read its ledger, beside it or without it; `describe` reads a message.
-`account` and `card` (module `cli_cards`) and `present` (`cli_present`) ask a running engine through its control API.
+`serve` runs the engine. `explain`, `reconcile`, `rebuild` and `replay` read its ledger, beside it or without it; `describe`
+reads a message. `account` and `card` (module `cli_cards`) and `present` (`cli_present`) ask a running engine through its
+control API.
 """
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,12 +34,21 @@ from authsvc.ledger.postgres_records import PostgresRecords
 from authsvc.ledger.reconcile import Copy
 from authsvc.ledger.reconcile import reconcile as differences
 from authsvc.ledger.sqlite_reader import SqliteReader, open_reader
-from authsvc.model import AccountId, Head
+from authsvc.model import AccountId, Head, UnixMs
+from authsvc.products import load_products
+from authsvc.rebuild import Done
+from authsvc.rebuild import rebuild as write_copies
+from authsvc.replay.again import Window
+from authsvc.replay.report import OnPair, compare, csv_writer
+from authsvc.replay.report import as_json as report_json
+from authsvc.replay.report import as_text as report_text
 from authsvc.rules.evolve import evolve
 from authsvc.rules.explain import explain as tell
 from authsvc.state.copy import head_in, key_of_account
 from authsvc.state.embedded import EmbeddedValkey
 
+PROGRESS_SECONDS = 1.0
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 F = TypeVar("F", bound=Callable[..., object])
 
 
@@ -149,14 +163,110 @@ def reconcile(file: Path, overrides: tuple[str, ...]) -> None:
         sys.exit(1)
 
 
-def _redis_copy(loaded: config.Config) -> Copy | None:
-    """How to read the copy, None when no Redis answers: then there is nothing that could differ."""
+@main.command()
+@settings
+@click.option(
+    "--per-second", type=click.IntRange(min=1), default=5_000, show_default=True, help="Most accounts a second."
+)
+def rebuild(file: Path, overrides: tuple[str, ...], per_second: int) -> None:
+    """Write every account's Redis copy from the ledger's heads, never over a newer one; beside a running engine too."""
+    loaded = config.load(file, overrides)
+    reader, client = _open_ledger(loaded), _redis(loaded)
+    if client is None:
+        raise click.ClickException("no Redis answers: nothing to rebuild")
+    started = told = time.monotonic()
+    done = Done()
+    for done in write_copies(reader, client, per_second, time.monotonic, time.sleep):
+        if time.monotonic() - told >= PROGRESS_SECONDS:
+            told = time.monotonic()
+            click.echo(f"{done.accounts} accounts, {done.accounts / (told - started):.0f} a second", err=True)
+    rate = done.accounts / max(time.monotonic() - started, 0.001)
+    click.echo(
+        f"{done.accounts} accounts: {done.written} written, {done.kept} were as new or newer; {rate:.0f} a second"
+    )
+    for name in done.damaged:
+        click.echo(f"{name}: its head cannot be read; see authsvc reconcile")
+    if done.damaged:
+        sys.exit(1)
+
+
+@main.command()
+@settings
+@click.option("--data", type=_FOLDER, help="Where the ledger is, instead of the settings' data_dir.")
+@click.option("--products", type=_FOLDER, required=True, help="Product files to decide by.")
+@click.option("--response-codes", type=_FOLDER, help="Tables of DE39, instead of the settings'.")
+@click.option("--rates", type=_FOLDER, help="Exchange rates, instead of the settings'.")
+@click.option("--from", "since", metavar="TIME", help="First moment to decide again, as 2026-06-15T12:00:00Z.")
+@click.option("--to", "until", metavar="TIME", help="First moment not to decide again.")
+@click.option("--account", "only", default="", metavar="ACCOUNT", help="This account only.")
+@click.option("--csv", "rows_file", type=click.Path(dir_okay=False, path_type=Path), help="A row for each difference.")
+@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
+def replay(
+    file: Path, overrides: tuple[str, ...], data: Path | None, products: Path, response_codes: Path | None,
+    rates: Path | None, since: str | None, until: str | None, only: str, rows_file: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Decide the recorded requests again by other product files, and tell what would have turned out otherwise."""
+    loaded = config.load(file, (*overrides, *([f"data_dir={data}"] if data else [])))
+    rules = load_products(
+        products, response_codes or loaded.response_codes_dir, rates or loaded.rates_dir, loaded.chart_file
+    )
+    window = Window(_moment("--from", since, Window().since), _moment("--to", until, Window().until))
+    reader, started = _open_ledger(loaded), time.monotonic()
+    with _rows_to(rows_file) as on_pair:
+        report = compare(reader, rules, window, only, on_pair)
+    if only and not report.accounts:
+        raise click.UsageError(f"--account: the ledger has no account {only!r}")
+    seconds = max(time.monotonic() - started, 0.001)
+    click.echo(
+        f"{report.requests / seconds:.0f} decisions a second", err=True
+    )  # apart: the report is the same each time
+    click.echo(json.dumps(report_json(report), indent=2) if as_json else "\n".join(report_text(report)))
+    if report.differs:
+        sys.exit(1)
+
+
+def _moment(option: str, text: str | None, otherwise: UnixMs) -> UnixMs:
+    """RFC 3339, with its offset: a moment without one is an hour or two away from what was meant."""
+    if text is None:
+        return otherwise
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.UsageError(f"{option}: {text!r} is no time, as 2026-06-15T12:00:00Z") from error
+    if moment.tzinfo is None:
+        raise click.UsageError(f"{option}: {text!r} has no offset from UTC, as Z or +02:00")
+    return UnixMs(round(moment.timestamp() * 1000))
+
+
+@contextmanager
+def _rows_to(file: Path | None) -> Iterator[OnPair | None]:
+    if file is None:
+        yield None
+        return
+    try:
+        opened = file.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise click.UsageError(f"--csv: {file}: {error.strerror}") from error
+    with opened:
+        yield csv_writer(opened)
+
+
+def _redis(loaded: config.Config) -> redis.Redis | None:
+    """None when no Redis answers."""
     url = loaded.redis.url
     url = EmbeddedValkey(loaded.data_dir).url if url == config.EMBEDDED else url
     client = redis.Redis.from_url(url, socket_timeout=5, retry=Retry(NoBackoff(), 0))  # its own: 4 s of waiting
     try:
         client.ping()
     except redis.RedisError:
+        return None
+    return client
+
+
+def _redis_copy(loaded: config.Config) -> Copy | None:
+    """How to read the copy, None when no Redis answers: then there is nothing that could differ."""
+    client = _redis(loaded)
+    if client is None:
         return None
 
     def copy(account: AccountId) -> Head | None:

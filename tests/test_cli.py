@@ -23,7 +23,8 @@ PURCHASE = bytes(
 ).hex()  # fmt: skip
 
 COMMANDS = [
-    (), ("serve",), ("explain",), ("describe",), ("reconcile",), ("account",), ("account", "open"), ("account", "show"),
+    (), ("serve",), ("explain",), ("describe",), ("reconcile",), ("rebuild",), ("replay",), ("account",),
+    ("account", "open"), ("account", "show"),
     ("account", "load"), ("account", "charge"), ("account", "statement"), ("account", "billing"),
     ("account", "trial-balance"), ("card",), ("card", "issue"), ("card", "show"), ("card", "block"), ("card", "limits"),
     ("card", "activate"), ("card", "unblock"), ("card", "unblock-pin"), ("present",),
