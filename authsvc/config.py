@@ -112,6 +112,7 @@ class Config(_Part, frozen=True, kw_only=True):
     response_codes_dir: Path = Path("config/response_codes")
     rates_dir: Path = Path("config/rates")
     chart_file: Path = Path("config/ledger/chart.toml")
+    closed_holds_days: Annotated[int, Meta(ge=0, le=36_500)] = 400
     sweep_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 60.0
     key_file: Path = Path("config/keys/demo.toml")
     answer_within_ms: Positive = 5_000

@@ -86,7 +86,7 @@ class Engine:
         self.decider = Decider(
             self.products, self.state, self.ledger, self.clock, self.metrics, config.answer_within_ms / 1000
         )
-        self.sweeper = Sweeper(self.decider, self.ledger, self.metrics, config.sweep_seconds)
+        self.sweeper = Sweeper(self.decider, self.ledger, self.metrics, config.sweep_seconds, config.closed_holds_days)
         hsm = SoftHsm(keys)
         self.vault = Vault(keys, self.ledger.vault_by_hash, self.ledger.vault_by_card)
         self.mint = Mint(keys, hsm, self.vault)

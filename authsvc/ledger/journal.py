@@ -173,6 +173,11 @@ class Ledger(Protocol):
         """Accounts with open holds whose time is over at `now`, from the first `limit` such holds."""
         ...
 
+    async def forget_holds(self, before: UnixMs, limit: int) -> int:
+        """Delete at most `limit` holds that ended before that moment, the oldest first, and remember that they may be gone.
+        Returns how many there were. The journal keeps what they were."""
+        ...
+
     async def posting(self, account: AccountId, posting: PostingId) -> Posting | None:
         """A posting as it is now, after its reversals."""
         ...
