@@ -13,13 +13,18 @@ from pathlib import Path
 
 import pytest
 from conftest import Start
-from e2e_bank import Api, Bank
+from e2e_bank import Api, Bank, Plastic, luhn_number
 from e2e_process import EngineProcess, run
 from e2e_traffic import Traffic
 from e2e_wire import decode
 from postgres_server import PostgresServer
 from test_e2e_crash import journaled, reconciles, restarted, several
 from test_e2e_races import on_links
+
+from authsvc.config import EMBEDDED, load
+from authsvc.engine import LEDGER_FILE
+from authsvc.ledger.postgres_records import PostgresRecords
+from authsvc.ledger.sqlite_reader import open_reader
 
 
 class BankOfToday(Bank):
@@ -102,6 +107,59 @@ def test_a_purchase_its_repeat_and_its_reversal(start: Start, postgres: Postgres
     assert card.money() == (50_00, 50_00)
     assert reconciles(engine)
     bank.close()
+
+
+def test_the_same_run_gives_the_same_journal(start: Start, postgres: PostgresServer) -> None:
+    """SQLite and PostgreSQL: the same calls and messages at the same times end in the same hashes, account by account."""
+    overrides = {"sqlite": "seed_demo=false", "postgres": f"ledger.url={postgres.database()}"}
+    banks = {name: Bank(start(setting, "seed_demo=false", data=name)) for name, setting in overrides.items()}
+    first = _same_start(banks["sqlite"])
+    _same_start(banks["postgres"], first.pan)
+    card = first
+    messages = [
+        card.message(10_00 * number, pin="1234", t=mti) for number in range(1, 8) for mti in ("0100", "0200", "0120")
+    ]
+    messages += [card.reversal(message) for message in messages[::4]]
+    messages += [card.message(35_00, t="0220", f37=message["37"]) for message in messages[:9:3]]
+    answers = {name: [bank.wire.ask(message) for message in messages] for name, bank in banks.items()}
+    assert answers["sqlite"] == answers["postgres"]
+    assert len({answer["39"] for answer in answers["sqlite"]}) > 1
+    heads = {name: _heads(bank) for name, bank in banks.items()}
+    assert len(heads["sqlite"]) > len(messages)
+    assert heads["sqlite"] == heads["postgres"]
+    for bank in banks.values():
+        assert reconciles(bank.engine)
+        bank.close()
+
+
+def _same_start(bank: Bank, pan: str = "") -> Plastic:
+    """An account and a card whose ids come from their keys, on both engines alike."""
+    body = {"product": "prepaid-bps"}
+    account = bank.api.ask("POST", "/v1/accounts", body, key="same-account").json()["account"]
+    paid_in = {"amount": 150_00, "reference": "opening"}
+    assert bank.api.ask("POST", f"/v1/accounts/{account}/loads", paid_in, key="same-load").is_success
+    pan = pan or luhn_number("557529")
+    issued = {"pan": pan, "expiry": "2812", "pin": "1234"}
+    made = bank.api.ask("POST", f"/v1/accounts/{account}/cards", issued, key="same-card").json()["card"]
+    assert bank.api.ask("POST", f"/v1/cards/{made}/activate", key="same-activation").is_success
+    return Plastic(bank, account, made, pan, "2812")
+
+
+def _heads(bank: Bank) -> list[tuple[str, int, str]]:
+    """Every decision with the hash that its account had after it."""
+    loaded = load(Path("config/demo.toml"), [word for word in bank.engine.settings if "=" in word])
+    reader = (
+        open_reader(loaded.data_dir / LEDGER_FILE)
+        if loaded.ledger.url == EMBEDDED
+        else PostgresRecords(loaded.ledger.url)
+    )
+    found = [
+        (account, record.columns.seq, record.hash.hex())
+        for account in reader.every_account()
+        for record in reader.records(account)
+    ]
+    reader.close()
+    return found
 
 
 def test_explain_and_reconcile_read_it(start: Start, postgres: PostgresServer) -> None:
