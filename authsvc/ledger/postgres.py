@@ -17,6 +17,7 @@ import asyncpg
 import msgspec
 
 from authsvc.errors import AuthsvcError, ConfigError, LedgerDownError
+from authsvc.gauges import OpenHolds
 from authsvc.ledger.append import Append, append_of, resolve
 from authsvc.ledger.holds import HoldRow
 from authsvc.ledger.journal import CommitUnknownError, JournalRow, VaultEntry
@@ -295,6 +296,9 @@ class PostgresLedger:
 
     async def due(self, now: UnixMs, limit: int) -> list[AccountId]:
         return await self._read(self._reader.due(now, limit))
+
+    async def open_holds(self, now: UnixMs) -> OpenHolds:
+        return await self._read(self._reader.open_holds(now))
 
     async def posting(self, account: AccountId, posting: PostingId) -> Posting | None:
         return await self._read(self._reader.posting(account, posting))
