@@ -13,8 +13,8 @@ NAN = float("nan")
 
 
 class OpenHolds(NamedTuple):
-    """All open holds. `number`: how many; `amount`: grosze; `oldest`, `first_due`: Unix ms, when the oldest was placed and the first ends, None
-    without any; `expiring`: how many end within `EXPIRING_MS`."""
+    """All open holds. `number`: how many; `amount`: grosze; `oldest`, `first_due`: Unix ms, when the oldest was placed and
+    when the first ends, None without any; `expiring`: how many end within `EXPIRING_MS`."""
 
     number: int = 0
     amount: int = 0

@@ -74,6 +74,7 @@ class Metrics:
             registry=registry,
         )
         self._decided: dict[tuple[str, str, str], Counter] = {}
+        self._make_decided()
         stages = Histogram(
             "authsvc_stage_seconds", "Time a message spends in a stage.", ("stage",), registry=registry, buckets=SECONDS
         )
@@ -93,6 +94,14 @@ class Metrics:
         series = self._decided.get((product, outcome, reason))
         (series if series is not None else self._decisions_of(product, outcome, reason)).inc()
 
+    def _make_decided(self) -> None:
+        """Every product with every reason at zero: a counter that appears with its first refusal would hide that one from
+        any rate, and a panel without refusals would be empty instead of zero."""
+        for product in (*self._products, NOT_KNOWN):
+            self._decisions_of(product, "approved", "")
+            for reason in Reason:
+                self._decisions_of(product, "refused", reason)
+
     def _decisions_of(self, product: str, outcome: str, reason: str) -> Counter:
         """The series of a combination not seen before, its labels bounded first."""
         product = product if product in self._products else NOT_KNOWN
@@ -107,7 +116,7 @@ class Metrics:
     def know_products(self, bins: Mapping[str, str], currencies: Mapping[str, str]) -> None:
         """The products of a reload: ids with their BINs. A series once made stays."""
         self._products = frozenset(bins)
-        self._decided = {}
+        self._make_decided()
         self.payments.know(bins, currencies)
 
     def undecided(self, reason: Reason) -> None:
