@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
 from authsvc.gauges import Gauges
 from authsvc.model import Reason
@@ -37,6 +37,8 @@ SECONDS = (5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.0
 BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 # fmt: on
 NOT_KNOWN = "none"
+
+disable_created_metrics()  # when each series was made: as many lines again in every scrape, and nobody asks
 
 
 class Metrics:
