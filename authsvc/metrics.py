@@ -38,7 +38,7 @@ BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 # fmt: on
 NOT_KNOWN = "none"
 
-disable_created_metrics()  # when each series was made: as many lines again in every scrape, and nobody asks
+disable_created_metrics()  # type: ignore[no-untyped-call] # when each series was made: as many lines again in every scrape, and nobody asks
 
 
 class Metrics:
