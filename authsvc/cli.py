@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
+from urllib.parse import urlsplit
 
 import click
 import redis
@@ -270,12 +271,25 @@ def _redis(loaded: config.Config) -> redis.Redis | None:
     """None when no Redis answers."""
     url = loaded.redis.url
     url = EmbeddedValkey(loaded.data_dir).url if url == config.EMBEDDED else url
-    client = redis.Redis.from_url(url, socket_timeout=5, retry=Retry(NoBackoff(), 0))  # its own: 4 s of waiting
     try:
+        client = _client(url)
         client.ping()
     except redis.RedisError:
         return None
     return client
+
+
+def _client(url: str) -> redis.Redis:
+    """Of one Redis, or of a cluster: both take the commands on an account's key. Raises RedisError."""
+    retry = Retry(NoBackoff(), 0)  # its own: 4 s of waiting
+    if not config.is_cluster(url):
+        return redis.Redis.from_url(url, socket_timeout=5, retry=retry)
+    host, port = config.cluster_addresses(url)[0]
+    parts = urlsplit(url.partition(",")[0])
+    cluster = redis.RedisCluster(
+        host, port, username=parts.username, password=parts.password, socket_timeout=5, retry=retry
+    )
+    return cast("redis.Redis", cluster)
 
 
 def _redis_copy(loaded: config.Config) -> Copy | None:

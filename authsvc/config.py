@@ -25,6 +25,7 @@ Positive = Annotated[int, Meta(ge=1)]
 NotNegative = Annotated[int, Meta(ge=0)]
 Role = Literal["operator", "hotline", "branch", "portal", "auditor"]
 EMBEDDED = "embedded"
+CLUSTER = "redis+cluster://"
 
 
 class _Part(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -32,7 +33,8 @@ class _Part(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class RedisConfig(_Part, frozen=True, kw_only=True):
-    """`url`: "embedded", "redis://[user:password@]host[:port][/db]" or "unix://[user:password@]/path[?db=N]"."""
+    """`url`: "embedded", "redis://[user:password@]host[:port][/db]" "unix://[user:password@]/path[?db=N]", or
+    "redis+cluster://[user:password@]host:port[,host:port …]", any nodes of a cluster."""
 
     url: str = EMBEDDED
 
@@ -110,6 +112,7 @@ class Config(_Part, frozen=True, kw_only=True):
     response_codes_dir: Path = Path("config/response_codes")
     rates_dir: Path = Path("config/rates")
     chart_file: Path = Path("config/ledger/chart.toml")
+    closed_holds_days: Annotated[int, Meta(ge=0, le=36_500)] = 400
     sweep_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 60.0
     key_file: Path = Path("config/keys/demo.toml")
     answer_within_ms: Positive = 5_000
@@ -239,7 +242,7 @@ def _check(path: Path, config: Config) -> None:
     _check_ledger(path, config)
     if config.redis.url != EMBEDDED:
         try:
-            redis_address(config.redis.url)
+            (cluster_addresses if is_cluster(config.redis.url) else redis_address)(config.redis.url)
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from None  # the cause would show the URL
     if not config.listeners:
@@ -293,8 +296,6 @@ def _check_framings(path: Path, config: Config) -> None:
 def redis_address(url: str) -> RedisAddress:
     """The parts of a redis:// or unix:// URL. Raises ConfigError naming `redis.url`, without the URL: it may hold a
     password."""
-    if url.startswith("redis+cluster://"):
-        raise ConfigError("redis.url: a cluster (redis+cluster://) comes in a later version")
     try:
         parts = urlsplit(url)
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
@@ -306,4 +307,24 @@ def redis_address(url: str) -> RedisAddress:
             return RedisAddress(path=unquote(parts.path), user=user, password=password, db=db)
     except ValueError:
         raise ConfigError("redis.url: port or database is no number") from None
-    raise ConfigError('redis.url: expected "embedded", "redis://host:port" or "unix:///path"')
+    raise ConfigError(
+        'redis.url: expected "embedded", "redis://host:port", "redis+cluster://host:port" or "unix:///path"'
+    )
+
+
+def is_cluster(url: str) -> bool:
+    return url.startswith(CLUSTER)
+
+
+def cluster_addresses(url: str) -> list[tuple[str, int]]:
+    """The nodes that a redis+cluster:// URL names. Raises ConfigError naming `redis.url`, without the URL."""
+    credentials, _, nodes = url.removeprefix(CLUSTER).rpartition("@")
+    try:
+        parts = [urlsplit(f"redis://{node}") for node in nodes.split(",")]
+        found = [(part.hostname or "", part.port or 6379) for part in parts]
+    except ValueError:
+        raise ConfigError("redis.url: a port of the cluster is no number") from None
+    if not is_cluster(url) or not all(host for host, _ in found) or any(part.path for part in parts):
+        raise ConfigError('redis.url: expected "redis+cluster://host:port,host:port"')
+    redis_address(f"redis://{credentials}@{nodes.split(',')[0]}" if credentials else f"redis://{nodes.split(',')[0]}")
+    return found

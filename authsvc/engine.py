@@ -18,7 +18,7 @@ from authsvc.clock import Clock, SimulatedClock, SystemClock
 from authsvc.codec.dialects import DIALECTS
 from authsvc.codec.framing import FRAMINGS
 from authsvc.codec.pan import is_pan
-from authsvc.config import EMBEDDED, Config, control_of
+from authsvc.config import EMBEDDED, Config, control_of, is_cluster
 from authsvc.control.app import build_app
 from authsvc.control.roles import tokens_by_hash
 from authsvc.decider import Decider
@@ -39,6 +39,7 @@ from authsvc.security.mint import Mint
 from authsvc.security.vault import Vault, reference
 from authsvc.seed import Seeded, load_demo_cards, seed
 from authsvc.server import Server
+from authsvc.state.cluster import ClusterConnection
 from authsvc.state.connection import RedisConnection
 from authsvc.state.copy import RedisState
 from authsvc.state.embedded import EmbeddedValkey
@@ -89,12 +90,13 @@ class Engine:
         self.ledger = self._make_ledger()
         self._valkey = EmbeddedValkey(config.data_dir) if config.redis.url == EMBEDDED else None
         url = self._valkey.url if self._valkey else config.redis.url
-        self._connection = RedisConnection(url, on_up=self.metrics.state_up)
+        connection = ClusterConnection if is_cluster(url) else RedisConnection
+        self._connection = connection(url, on_up=self.metrics.state_up)
         self.state = RedisState(self._connection, self.ledger.head, self.metrics)
         self.decider = Decider(
             self.products, self.state, self.ledger, self.clock, self.metrics, config.answer_within_ms / 1000
         )
-        self.sweeper = Sweeper(self.decider, self.ledger, self.metrics, config.sweep_seconds)
+        self.sweeper = Sweeper(self.decider, self.ledger, self.metrics, config.sweep_seconds, config.closed_holds_days)
         hsm = SoftHsm(keys)
         self.vault = Vault(keys, self.ledger.vault_by_hash, self.ledger.vault_by_card)
         self.mint = Mint(keys, hsm, self.vault)

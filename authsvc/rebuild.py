@@ -27,6 +27,10 @@ BATCHES_A_SECOND = 20
 _account = msgspec.json.Decoder(Account).decode
 
 
+Copied = tuple[str, int, bytes, str]
+"""Key, sequence number, state and hash."""
+
+
 class HeadReader(Protocol):
     """What a rebuild reads of a ledger (a part of `reconcile.LedgerReader`)."""
 
@@ -66,21 +70,30 @@ def rebuild(
 
 
 def _batch(reader: HeadReader, client: redis.Redis, accounts: list[AccountId], done: Done) -> Done:
-    store = client.register_script(STORE_FORWARD)
-    pipeline = client.pipeline(transaction=False)
-    damaged = []
+    damaged, copies = [], []
     for account in accounts:
         head = reader.head_record(account)
         if head is None or not _is_state_of(account, head):
             damaged.append(account)
             continue
-        store([key_of_account(account)], [head.seq, head.state, head.hash.hex()], client=pipeline)
+        copies.append((key_of_account(account), head.seq, head.state, head.hash.hex()))
     try:
-        taken = pipeline.execute()
+        taken = _store(client, copies)
     except redis.RedisError as error:
         raise StateDownError(f"Redis took no more after {done.accounts} accounts: {type(error).__name__}") from error
     written = sum(taken)
     return Done(done.written + written, done.kept + len(taken) - written, (*done.damaged, *damaged))
+
+
+def _store(client: redis.Redis, copies: list[Copied]) -> list[int]:
+    """1 for each that was written, 0 for each that was as new or newer. A cluster takes no scripts in a pipeline."""
+    if isinstance(client, redis.RedisCluster):
+        return [int(client.eval(STORE_FORWARD.decode(), 1, *copied)) for copied in copies]
+    store = client.register_script(STORE_FORWARD)
+    pipeline = client.pipeline(transaction=False)
+    for key, seq, state, digest in copies:
+        store([key], [seq, state, digest], client=pipeline)
+    return pipeline.execute()
 
 
 def _is_state_of(account: AccountId, head: HeadRecord) -> bool:

@@ -14,7 +14,8 @@ from authsvc.errors import AuthsvcError
 from authsvc.ledger.journal import Ledger
 from authsvc.logs import get_logger
 from authsvc.metrics import Metrics
-from authsvc.model import AccountId, ExpireHolds
+from authsvc.model import AccountId, ExpireHolds, UnixMs
+from authsvc.rules.calendar import DAY_MS
 
 log = get_logger(__name__)
 
@@ -23,13 +24,18 @@ HOLDS_A_SWEEP = 1_000
 
 
 class Sweeper:
-    """`every`: seconds between two sweeps, of the real clock; what is due, the engine's clock says."""
+    """`every`: seconds between two sweeps, of the real clock, 0: none; what is due, the engine's clock says;
+    `closed_holds_days`: how long ended holds are kept, 0: for ever."""
 
-    def __init__(self, decider: Decider, ledger: Ledger, metrics: Metrics, every: float) -> None:
+    def __init__(
+        self, decider: Decider, ledger: Ledger, metrics: Metrics, every: float, closed_holds_days: int = 0
+    ) -> None:
         self._decider = decider
         self._ledger = ledger
         self._metrics = metrics
         self._every = every
+        self._closed_holds_days = closed_holds_days
+        self._forgotten_at = UnixMs(0)
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -55,6 +61,19 @@ class Sweeper:
                 break
         return swept
 
+    async def forget(self) -> int:
+        """Ended holds that are old enough leave the table of holds, in small batches; once a day of the engine's clock. Returns
+        how many. Raises LedgerDownError."""
+        now = self._decider.now()
+        if not self._closed_holds_days or abs(now - self._forgotten_at) < DAY_MS:
+            return 0
+        before = UnixMs(now - self._closed_holds_days * DAY_MS)
+        forgotten = 0
+        while (count := await self._ledger.forget_holds(before, HOLDS_A_SWEEP)) > 0:
+            forgotten += count
+        self._forgotten_at = now
+        return forgotten
+
     async def _expire(self, account: AccountId) -> bool:
         """One decision of that account. It is never early: `decide` ends only what is due."""
         decision = await self._decider.decide(ExpireHolds(account))
@@ -65,6 +84,7 @@ class Sweeper:
             await asyncio.sleep(self._every)
             try:
                 await self.sweep()
+                await self.forget()
                 self._metrics.gauges.swept(time.time(), self._every)
             except AuthsvcError as error:  # the ledger is down, or an account is busy: the next sweep finds it again
                 log.warning("sweep", problem=str(error))

@@ -65,6 +65,42 @@ def low_value(stage: Stage) -> None:
     stage.pay(Kind.WEB, card, 100 * PLN, "00", why="sca")
 
 
+def three_ds(stage: Stage) -> None:
+    card = stage.card("prepaid-bps", load=2_000 * PLN, limits={"internet": 2_000 * PLN})
+    asked = stage.pay(Kind.WEB, card, 500 * PLN, "65")
+    cavv = stage.authenticate(card, asked)
+    proof = {"48": f"420321243{len(cavv):02}{cavv}"}
+    stage.send(Kind.WEB, card, 500 * PLN, "00", what="3DS", changes=proof, why="sca", held=500 * PLN)
+    stage.send(Kind.WEB, card, 1 * PLN, "65", what="3DS again", changes=proof, held=500 * PLN)
+
+
+def cashback(stage: Stage) -> None:
+    card = stage.card("prepaid-bps", load=1_000 * PLN)
+    cash = {"3": "090000", "54": f"0040985D{100 * PLN:012}"}
+    paid = stage.send(
+        Kind.CHIP_PIN, card, 130 * PLN, "00", what="cashback", changes=cash, why="cashback", held=130 * PLN
+    )
+    stage.reverse(paid, card, "00", held=0)
+    stage.send(Kind.CHIP_PIN, card, 100 * PLN, "57", what="only cash", changes=cash, held=0)
+
+
+def hotel(stage: Stage) -> None:
+    card = stage.card("prepaid-sgb", load=1_000 * PLN)
+    stay = {"18": "7011", "25": "06"}
+    booked = stage.send(Kind.CHIP_PIN, card, 300 * PLN, "00", what="hotel", changes=stay, held=300 * PLN)
+    more = {"18": "7011", "90": f"0100{booked['11']}{booked['7']}{booked['32']:0>11}{'0' * 11}"}
+    stage.send(Kind.CHIP_PIN, card, 80 * PLN, "00", what="one more", changes=more, why="incremental", held=380 * PLN)
+    claim = {"t": "0220", "18": "7011", "37": booked["37"]}
+    stage.send(Kind.CHIP_PIN, card, 365 * PLN, "00", what="claim", changes=claim, why="presentment", held=0)
+
+
+def part(stage: Stage) -> None:
+    card = stage.card("prepaid-sgb", load=70 * PLN)
+    stage.pay(Kind.CHIP_PIN, card, 100 * PLN, "51")
+    takes_part = {"48": "61011"}
+    stage.send(Kind.CHIP_PIN, card, 100 * PLN, "10", what="in part", changes=takes_part, why="funds", held=70 * PLN)
+
+
 def reversals(stage: Stage) -> None:
     card = stage.card("prepaid-sgb", load=500 * PLN)
     paid = stage.pay(Kind.CHIP_PIN, card, 200 * PLN, "00", held=200 * PLN)
@@ -118,6 +154,10 @@ STORY = (
     Scene("Contactless up to 200.00, then the PIN (Mastercard)", contactless_mastercard),
     Scene("Contactless up to 200.00, then the PIN (Visa)", contactless_visa),
     Scene("Low value on the internet: six without SCA, not the seventh", low_value),
+    Scene("On the internet with 3-D Secure: the proof is good once, for its shop and amount", three_ds),
+    Scene("Cashback: goods and cash each in their own limit", cashback),
+    Scene("A hotel: held, increased, claimed", hotel),
+    Scene("Not enough, and a terminal that takes a part", part),
     Scene("A reversal, first in part, then of the rest", reversals),
     Scene("The reversal that came before its original", reversal_first),
     Scene("A child's card: the third wrong PIN takes it away", captured),

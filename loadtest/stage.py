@@ -74,6 +74,25 @@ class Stage:
         self._play(message, what, card, expect, why, held)
         return message
 
+    def send(
+        self, kind: Kind, card: Card, amount: int, expect: str, *,
+        what: str, changes: Fields, why: str = "", held: int | None = None,
+    ) -> Fields:  # fmt: skip
+        """A message of another kind: as `pay`, with these fields instead. `what`: how it is told."""
+        message = {**self._terminal.pay(kind, card, amount, self.now()), **changes}
+        self._play(message, what, card, expect, why, held)
+        return message
+
+    def authenticate(self, card: Card, message: Fields) -> str:
+        """3-D Secure at the bank's access control server, for the amount and shop of `message`; its proof."""
+        body = {
+            "amount": int(message["4"]), "currency": message["49"], "merchant_id": message["42"].strip(),
+            "outcome": "succeeded",
+        }  # fmt: skip
+        proof = self._api.call("POST", f"/v1/cards/{card.card}/three-ds", body)["cavv"]
+        self.say("3-D Secure: the cardholder confirms amount and shop, the bank gives out a proof")
+        return str(proof)
+
     def late(self, message: Fields, card: Card, expect: str, held: int) -> None:
         """A message that was made before, and arrives only now."""
         self._play(message, "late one", card, expect, "", held)

@@ -61,15 +61,39 @@ def _contactless_total(inputs: Inputs) -> str:
 
 
 def _sca(inputs: Inputs) -> str:
+    if "proof" in inputs:
+        proof = inputs["proof"]
+        return (
+            "3-D Secure: proven for this card, shop and amount"
+            if proof == "right"
+            else f"the 3-D Secure proof is {proof}"
+        )
     count, total = inputs["count_previous"], inputs["sum_previous"]
     verdict = "low value, no SCA" if inputs.get("exemption") else "SCA needed"
     return f"{verdict}: {count} of {inputs['count_limit']} before it, or {money(total)} of {money(inputs['sum_limit'])}"
 
 
 def _funds(inputs: Inputs) -> str:
+    if "part" in inputs:
+        return f"the terminal takes a part: {money(inputs['part'])} of {money(inputs['amount'])}"
     if "missing" in inputs:
         return f"{money(inputs['available'])} available, {money(inputs['missing'])} missing"
     return f"{money(inputs['available'])} available"
+
+
+def _cashback(inputs: Inputs) -> str:
+    goods = inputs["amount"] - inputs["cashback"]
+    return f"{money(goods)} of goods are cashless, {money(inputs['cashback'])} are cash"
+
+
+def _incremental(inputs: Inputs) -> str:
+    return (
+        f"{money(inputs['amount'])} more on the hold of {money(inputs['held'])}: the amount counts, the count does not"
+    )
+
+
+def _presentment(inputs: Inputs) -> str:
+    return f"claimed and posted ({inputs['matched']}); the balance is {money(inputs['balance'])}"
 
 
 def _hold(inputs: Inputs) -> str:
@@ -98,6 +122,9 @@ SENTENCES: dict[str, Callable[[Inputs], str]] = {
     "contactless_total": _contactless_total,
     "sca": _sca,
     "funds": _funds,
+    "cashback": _cashback,
+    "incremental": _incremental,
+    "presentment": _presentment,
     "hold": _hold,
     "reversal": _reversal,
 }

@@ -99,7 +99,7 @@ def test_overrides() -> None:
         ("log.level=loud", "log.level"),
         ("log=loud", "log"),
         ("answer_within_ms=0", "answer_within_ms"),
-        ("redis.url=redis+cluster://a:1", "redis.url"),
+        ("redis.url=redis+cluster://a:x", "redis.url"),
         ("redis.url=http://user:secret@a", "redis.url"),
         ("redis.url=redis://:secret@a:b", "redis.url"),
         ("redis.uri=embedded", "redis.uri"),

@@ -7,10 +7,10 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from engine_parts import ACCOUNT, NO_REDIS, PAN, Parts, parts, payment, until
+from engine_parts import ACCOUNT, CARD, NO_REDIS, PAN, Parts, parts, payment, until
 
-from authsvc.model import AccountId, CardId, HoldEnd, UnixMs
-from authsvc.rules.calendar import WARSAW
+from authsvc.model import AccountId, CardId, HoldEnd, Original, UnixMs
+from authsvc.rules.calendar import DAY_MS, WARSAW
 from authsvc.sweeper import Sweeper
 
 OTHER = AccountId("acc-2")
@@ -90,3 +90,28 @@ async def test_it_can_be_switched_off(engine: Parts) -> None:
     sweeper.start()
     await sweeper.stop()
     assert engine.count("authsvc_swept_accounts_total") == 0
+
+
+async def test_ended_holds_are_forgotten_after_their_time(engine: Parts) -> None:
+    """The journal keeps what they were; a late claim still finds its authorization there, and `reconcile` knows."""
+    await engine.decider.decide(payment(1))
+    engine.now = UnixMs(engine.now + 8 * DAY_MS)
+    sweeper = Sweeper(engine.decider, engine.ledger, engine.metrics, 0, closed_holds_days=30)
+    await sweeper.sweep()
+    await engine.decider.decide(payment(2))
+    assert await sweeper.forget() == 0
+    engine.now = UnixMs(engine.now + 31 * DAY_MS)
+    assert [await sweeper.forget(), await sweeper.forget()] == [1, 0]
+    assert [hold.status for hold in await engine.ledger.holds(ACCOUNT)] == ["open"]
+    paid = payment(1).origin
+    found = await engine.ledger.original(ACCOUNT, CARD, Original(rrn=paid.rrn), "", "")
+    assert found is not None
+
+
+async def test_kept_for_ever(engine: Parts) -> None:
+    await engine.decider.decide(payment(1))
+    engine.now = UnixMs(engine.now + 800 * DAY_MS)
+    sweeper = Sweeper(engine.decider, engine.ledger, engine.metrics, 0, closed_holds_days=0)
+    await sweeper.sweep()
+    assert await sweeper.forget() == 0
+    assert len(await engine.ledger.holds(ACCOUNT)) == 1

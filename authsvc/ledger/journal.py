@@ -178,6 +178,11 @@ class Ledger(Protocol):
         """All open holds in a few numbers, from an index alone: what monitoring reads."""
         ...
 
+    async def forget_holds(self, before: UnixMs, limit: int) -> int:
+        """Delete at most `limit` holds that ended before that moment, the oldest first, and remember that they may be gone.
+        Returns how many there were. The journal keeps what they were."""
+        ...
+
     async def posting(self, account: AccountId, posting: PostingId) -> Posting | None:
         """A posting as it is now, after its reversals."""
         ...

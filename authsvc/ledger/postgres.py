@@ -32,6 +32,8 @@ from authsvc.ledger.postgres_database import (
 from authsvc.ledger.postgres_reader import PostgresReader
 from authsvc.ledger.postgres_writer import (
     APPEND,
+    FORGET_HOLDS,
+    KEPT_SINCE,
     Batch,
     Outcomes,
     RefusedError,
@@ -300,6 +302,10 @@ class PostgresLedger:
     async def open_holds(self, now: UnixMs) -> OpenHolds:
         return await self._read(self._reader.open_holds(now))
 
+    async def forget_holds(self, before: UnixMs, limit: int) -> int:
+        """See `journal.Ledger.forget_holds`. On a connection of its own: commits do not wait for it."""
+        return await self._read(_forget_holds(self._url, before, limit))
+
     async def posting(self, account: AccountId, posting: PostingId) -> Posting | None:
         return await self._read(self._reader.posting(account, posting))
 
@@ -351,6 +357,17 @@ def _told(error: BaseException) -> str:
 def _resolve_all(appends: Iterable[Append], outcome: Callable[[], AuthsvcError]) -> None:
     for append in appends:
         resolve(append.durable, outcome())
+
+
+async def _forget_holds(url: str, before: UnixMs, limit: int) -> int:
+    connection = await connect(url)
+    try:
+        async with connection.transaction():
+            await connection.execute(KEPT_SINCE, before)
+            done: str = await connection.execute(FORGET_HOLDS, before, limit)
+    finally:
+        await connection.close()
+    return int(done.rpartition(" ")[2])
 
 
 async def _reading_pool(url: str) -> asyncpg.Pool[asyncpg.Record]:

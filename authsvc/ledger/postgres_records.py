@@ -89,6 +89,11 @@ class PostgresRecords:
         rows = self._fetch(f'{HOLD} WHERE account = $1 ORDER BY created, id COLLATE "C"', account)
         return (HoldRow(*row) for row in rows)
 
+    def holds_kept_since(self) -> UnixMs:
+        """Holds that ended before it may be gone; 0: none are."""
+        rows = self._fetch("SELECT value FROM meta WHERE name = 'holds_kept_since'")
+        return UnixMs(rows[0]["value"] if rows else 0)
+
     def entries(self, account: AccountId) -> Iterator[EntryRow]:
         """All of an account, in order."""
         after = (0, 0)

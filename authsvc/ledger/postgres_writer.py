@@ -235,3 +235,11 @@ def _journal_row(append: Append) -> Row:
     found = columns(append.decision)
     encoded = append.encoded.decode()
     return (found.account, found.seq, found.at, found.kind, found.key, found.rrn, found.stan, encoded, append.new_hash)
+
+
+FORGET_HOLDS = """
+DELETE FROM holds WHERE (account, id) IN (
+    SELECT account, id FROM holds WHERE ended_at IS NOT NULL AND ended_at < $1 ORDER BY ended_at LIMIT $2)"""
+KEPT_SINCE = """
+INSERT INTO meta (name, value) VALUES ('holds_kept_since', $1)
+ON CONFLICT (name) DO UPDATE SET value = greatest(meta.value, excluded.value)"""

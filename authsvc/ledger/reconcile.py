@@ -16,7 +16,7 @@ from msgspec import Struct
 from authsvc.ledger.entries import EntryRow, entries_of
 from authsvc.ledger.holds import OPEN, HoldRow, row_of
 from authsvc.ledger.journal import ZERO_HASH, HeadRecord, Record, chain, columns
-from authsvc.model import Account, AccountId, Decision, Head, HoldEnded, HoldId
+from authsvc.model import Account, AccountId, Decision, Head, HoldEnded, HoldId, UnixMs
 
 Evolve = Callable[[Account, Decision], Account]
 Copy = Callable[[AccountId], Head | None]
@@ -57,6 +57,7 @@ class LedgerReader(Protocol):
     def hold(self, hold_id: HoldId) -> HoldRow | None: ...
     def holds(self, account: AccountId) -> Iterator[HoldRow]: ...
     def entries(self, account: AccountId) -> Iterator[EntryRow]: ...
+    def holds_kept_since(self) -> UnixMs: ...
 
 
 def reconcile(reader: LedgerReader, evolve: Evolve, copy: Copy | None = None) -> Iterator[Difference]:
@@ -127,6 +128,8 @@ class _Walk:
         for change in decision.changes:
             if isinstance(change, HoldEnded):
                 row = self._reader.hold(change.hold)
+                if row is None and change.at < self._reader.holds_kept_since():
+                    continue
                 if row is None or (row.account, row.end, row.ended_at) != (decision.account, change.how, change.at):
                     self._differs(
                         What.HOLDS, decision.seq, f"hold {change.hold} ended as {change.how}, its row differs"

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from time import perf_counter
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import apsw
 import msgspec
@@ -26,7 +26,7 @@ from authsvc.ledger.holds import HoldRow
 from authsvc.ledger.journal import CommitUnknownError, JournalRow, VaultEntry
 from authsvc.ledger.sqlite_file import create, lock, open_writer
 from authsvc.ledger.sqlite_reader import SqliteReader, open_reader
-from authsvc.ledger.sqlite_writer import write
+from authsvc.ledger.sqlite_writer import forget_holds, write
 from authsvc.model import (
     Account,
     AccountId,
@@ -50,6 +50,13 @@ MAX_BATCH = 1_000
 """Rows after which a batch takes no more: bounds a commit's time. A single turn of the event loop may exceed it."""
 
 
+class _Chore(NamedTuple):
+    """`work`: done by the writer on its connection; `done`: told its result."""
+
+    work: Callable[[apsw.Connection], int]
+    done: asyncio.Future[int]
+
+
 class SqliteLedger:
     """A `journal.Ledger`.
 
@@ -69,6 +76,7 @@ class SqliteLedger:
         self._on_failure = on_failure
         self._turn: list[Append] = []
         self._queue: SimpleQueue[list[Append] | None] = SimpleQueue()
+        self._chores: SimpleQueue[_Chore] = SimpleQueue()
         self._writer = threading.Thread(target=self._write_batches, name="ledger-write", daemon=True)
         self._reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger-read")
 
@@ -139,6 +147,8 @@ class SqliteLedger:
         self._hand_over()
         for append in self._take_queued():
             resolve(append.durable, LedgerDownError("the ledger stopped before this decision"))
+        while not self._chores.empty():
+            self._chores.get().done.set_exception(LedgerDownError("the ledger stopped before this was done"))
         if self._on_failure is not None:
             self._on_failure(error)
 
@@ -149,13 +159,22 @@ class SqliteLedger:
             appends = first + self._take_queued(MAX_BATCH - len(first))
             started = perf_counter()
             try:
-                outcomes = write(self._connection, appends)
+                outcomes = write(self._connection, appends) if appends else []
+                self._do_chores()
             except BaseException as error:  # noqa: BLE001 - whatever it was: from here on we can promise nothing
                 # Never sync again after a failed sync: the kernel may have dropped the pages and say it went well.
                 self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
                 self._loop.call_soon_threadsafe(self._fail, appends, error)
                 return
-            self._loop.call_soon_threadsafe(self._settle, appends, outcomes, perf_counter() - started)
+            if appends:
+                self._loop.call_soon_threadsafe(self._settle, appends, outcomes, perf_counter() - started)
+
+    def _do_chores(self) -> None:
+        """What else only the writer may do, between two batches."""
+        while not self._chores.empty():
+            chore = self._chores.get()
+            done = chore.work(self._connection)
+            self._loop.call_soon_threadsafe(_finish, chore.done, done)
 
     def _take_queued(self, limit: int = 1 << 62) -> list[Append]:
         """What is in the queue now, up to about `limit`; leaves the mark of the end in it."""
@@ -170,6 +189,15 @@ class SqliteLedger:
                 break
             taken += turn
         return taken
+
+    async def forget_holds(self, before: UnixMs, limit: int) -> int:
+        """See `journal.Ledger.forget_holds`."""
+        if not self.healthy:
+            raise LedgerDownError("the ledger takes no more")
+        done: asyncio.Future[int] = self._loop.create_future()
+        self._chores.put(_Chore(lambda connection: forget_holds(connection, before, limit), done))
+        self._queue.put([])  # wakes the writer
+        return await done
 
     # ------------------------------------------------------------------ reading
 
@@ -239,3 +267,8 @@ class SqliteLedger:
             return await self._loop.run_in_executor(self._reading, ask)
         except (apsw.Error, msgspec.DecodeError, RuntimeError) as error:  # RuntimeError: the thread is shut down
             raise LedgerDownError(f"the ledger cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _finish(done: asyncio.Future[int], result: int) -> None:
+    if not done.done():  # its waiter has gone
+        done.set_result(result)

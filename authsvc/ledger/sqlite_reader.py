@@ -190,6 +190,11 @@ class SqliteReader:
             found = Columns(account, seq, UnixMs(at), kind, Key(key), rrn, stan)
             yield Record(found, hashed, decision.encode())
 
+    def holds_kept_since(self) -> UnixMs:
+        """Holds that ended before it may be gone; 0: none are."""
+        rows = self._connection.execute("SELECT value FROM meta WHERE name = 'holds_kept_since'")
+        return UnixMs(next((int(value) for (value,) in rows), 0))
+
     def entries(self, account: AccountId) -> Iterator[EntryRow]:
         """All of an account, in order."""
         query = f"{_ENTRY} WHERE account = ? ORDER BY seq, leg"

@@ -16,7 +16,7 @@ from authsvc.ledger.append import Append
 from authsvc.ledger.entries import entries_of
 from authsvc.ledger.holds import hold_rows
 from authsvc.ledger.journal import CommitUnknownError, PanTakenError, columns
-from authsvc.model import AccountId
+from authsvc.model import AccountId, UnixMs
 
 CHUNK = 64
 """Most rows of one statement; there is one prepared statement for each number of rows."""
@@ -62,6 +62,21 @@ def write(connection: apsw.Connection, appends: Sequence[Append]) -> list[Authsv
     except apsw.Error as error:
         raise CommitUnknownError(f"the commit failed: {error}") from error
     return outcomes
+
+
+FORGET_HOLDS = """
+DELETE FROM holds WHERE id IN (SELECT id FROM holds WHERE ended_at IS NOT NULL AND ended_at < ? ORDER BY ended_at LIMIT ?)"""
+KEPT_SINCE = """
+INSERT INTO meta (name, value) VALUES ('holds_kept_since', ?)
+ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)"""
+
+
+def forget_holds(connection: apsw.Connection, before: UnixMs, limit: int) -> int:
+    """In one transaction: ended holds go, and that they may be gone is remembered."""
+    with connection:
+        connection.execute(KEPT_SINCE, (before,))
+        connection.execute(FORGET_HOLDS, (before, limit))
+    return connection.changes()
 
 
 def _apply_alone(connection: apsw.Connection, append: Append) -> AuthsvcError | None:

@@ -211,6 +211,7 @@ class Hold(Struct, frozen=True, omit_defaults=True):
     foreign: Foreign | None = None  # how the amount came to PLN, None where it was
     exemption: str = ""  # what freed it from SCA, a name of the product's `exemptions`
     cash: Minor = Minor(0)
+    with_cash: bool = False  # a cashback: it is one of the day's cash count as well, whatever is left of its cash
     link: str = ""
     increments: tuple[Increment, ...] = ()
 
@@ -249,8 +250,8 @@ class Leg(Struct, frozen=True, gc=False, array_like=True):
 
 class Posting(Struct, frozen=True, omit_defaults=True):
     """Money taken from the account for good (or given to it: a negative `amount`), grosze; `amount`: what is left of it after
-    reversals. `day`, `bucket`, `cash`, `sca_use`, `scas`: what it counted into itself, NONE where its authorization had
-    counted; `hold`: the hold that it came from; `origin`: the message."""
+    reversals. `day`, `bucket`, `cash`, `with_cash`, `sca_use`, `scas`: what it counted into itself, NONE where its
+    authorization had counted; `hold`: the hold that it came from; `origin`: the message."""
 
     id: PostingId
     card: CardId
@@ -262,6 +263,7 @@ class Posting(Struct, frozen=True, omit_defaults=True):
     day: Day = Day("")
     bucket: Bucket = Bucket.NONE
     cash: Minor = Minor(0)
+    with_cash: bool = False
     sca_use: ScaUse = ScaUse.NONE
     scas: int = 0
     hold: HoldId = HoldId("")

@@ -26,8 +26,11 @@ from authsvc.model import (
     HoldId,
     HoldPlaced,
     OpenAccount,
+    Posted,
+    PostingId,
     Presentment,
     Request,
+    Reversal,
     UnixMs,
 )
 from authsvc.products import Product, Products
@@ -59,7 +62,7 @@ class Turn(StrEnum):
     OTHER_REASON = "other reason"
     OTHER_AMOUNT = "other amount"
     OTHER_CODE = "other DE39"
-    NOT_PRESENTED = "not presented"  # its authorization is refused now, so the shop has nothing to claim
+    NOT_PRESENTED = "not presented"  # its authorization is refused now: the shop has nothing to claim, or to give back
 
 
 class Pair(Struct, frozen=True):
@@ -105,6 +108,7 @@ class AccountReplay:
         self._since = since
         self._history = History()
         self._held: set[HoldId] = set()
+        self._posted: set[PostingId] = set()
 
     @property
     def ends_otherwise(self) -> bool:
@@ -120,6 +124,7 @@ class AccountReplay:
         assert self.now.seq == before.seq
         now = None if self._has_no_claim(was) else self._again(was)
         self._held.update(change.hold.id for change in was.changes if isinstance(change, HoldPlaced))
+        self._posted.update(change.posting.id for change in was.changes if isinstance(change, Posted))
         if now is None or now.seq != was.seq:  # nothing new to remember, but the number is used
             self.now = replace(self.now, seq=was.seq, at=was.at)
         else:
@@ -137,11 +142,15 @@ class AccountReplay:
         return now
 
     def _has_no_claim(self, was: Decision) -> bool:
-        """Whether this is a presentment of a hold that was recorded, and that was not placed this time."""
-        if not isinstance(was.request, Presentment) or not isinstance(was.outcome, Approved):
+        """Whether this claims a hold, or takes back a claim, that was recorded and is not there this time."""
+        request, outcome = was.request, was.outcome
+        if not isinstance(outcome, Approved):
             return False
-        hold = was.outcome.hold
-        return hold in self._held and not self._history.has_held(hold)
+        if isinstance(request, Presentment):
+            return outcome.hold in self._held and not self._history.has_held(outcome.hold)
+        if isinstance(request, Reversal) and request.undoes_claim:
+            return outcome.posting in self._posted and not self._history.has_posted(outcome.posting)
+        return False
 
     def _product(self, request: Request) -> Product:
         """As in `Decider`. Raises ConfigError when there is no file of the account's product."""

@@ -20,6 +20,7 @@ from authsvc.model import (
     HoldId,
     HoldPlaced,
     Key,
+    Message,
     Past,
     Posted,
     Posting,
@@ -32,7 +33,7 @@ from authsvc.model import (
     names,
     request_key,
 )
-from authsvc.rules.memory import missing
+from authsvc.rules.memory import claim_undone, missing
 
 
 class History:
@@ -44,6 +45,7 @@ class History:
         self._holds: dict[HoldId, HoldRow] = {}
         self._coded: dict[tuple[CardId, str], HoldId] = {}
         self._postings: dict[PostingId, Posting] = {}
+        self._by_rrn: dict[str, list[PostingId]] = {}
 
     def record(self, decision: Decision) -> None:
         """The next decision of the account."""
@@ -62,10 +64,16 @@ class History:
                 self._holds[change.hold] = replace(self._holds[change.hold], status=change.how.value)
             elif isinstance(change, Posted | PostingReduced):
                 self._postings[change.posting.id] = change.posting
+            if isinstance(change, Posted) and isinstance(request, Message):
+                self._by_rrn.setdefault(request.origin.rrn, []).append(change.posting.id)
 
     def has_held(self, hold: HoldId) -> bool:
         """Whether this hold was ever placed."""
         return hold in self._holds
+
+    def has_posted(self, posting: PostingId) -> bool:
+        """Whether this posting was ever made."""
+        return posting in self._postings
 
     def past(self, request: Request, account: Account, now: UnixMs) -> Past:
         """What `decide` needs for `request` on `account` at `now`, and nothing when the document knows enough."""
@@ -74,6 +82,8 @@ class History:
         if need is None:
             return NOTHING_MORE
         past = Past(earlier=self._first.get(key) if need.earlier and key is not None else None)
+        if need.original and isinstance(request, Reversal) and request.undoes_claim:
+            return replace(past, posting=self._claim_undone(request))
         if need.original and isinstance(request, Reversal | Presentment):
             return self._with_original(past, request)
         return past
@@ -91,6 +101,12 @@ class History:
             past, original=found, original_end=held.end if held else None, original_hold=found.outcome.hold,
             posting=self._postings.get(found.outcome.posting),
         )  # fmt: skip
+
+    def _claim_undone(self, reversal: Reversal) -> Posting | None:
+        """The posting of the presentment that it names by its RRN (see `Decider`)."""
+        rrn = reversal.original.rrn
+        made = reversed(self._by_rrn.get(rrn, ())) if rrn else ()
+        return claim_undone(reversal, [self._postings[posting] for posting in made])
 
     def _original(self, request: Reversal | Presentment) -> Decision | None:
         """The newest approved decision that it names, else the newest (see `journal.Ledger.original`)."""

@@ -94,6 +94,7 @@ def _post(case: Case, request: Authorization, code: str, amount: Minor) -> Appro
     made = Posting(
         id=posting.id_of(case.account), card=request.card, kind=posting.kind_of(request.kind), amount=amount, at=case.now,
         origin=request.origin, authorization_code=code, day=case.day, bucket=case.bucket, cash=case.cash,
+        with_cash=bool(case.cash),
         sca_use=case.sca_use, scas=case.counters.scas, foreign=case.foreign,
     )  # fmt: skip
     posted = posting.post(case.account, made, case.product)
@@ -132,6 +133,7 @@ def _hold(case: Case, request: Authorization, code: str) -> Hold:
         foreign=case.foreign,
         exemption=case.exemption,
         cash=case.cash,
+        with_cash=bool(case.cash),
         link=request.link,
     )
 

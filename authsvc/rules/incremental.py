@@ -64,7 +64,7 @@ def less(hold: Hold, amount: int) -> Hold:
         kept[-1] = replace(kept[-1], amount=Minor(kept[-1].amount - part))
         if not kept[-1].amount:
             kept.pop()
-    cash = Minor(max(0, hold.cash - amount))
+    cash = Minor(max(0, hold.cash - left))
     return replace(hold, amount=Minor(hold.amount - amount), cash=cash, increments=tuple(kept))
 
 

@@ -62,12 +62,13 @@ def _count(case: Case, rule: str, reason: Reason, used: int, limit: int | None) 
     return None
 
 
-def add(used: Used, bucket: Bucket, amount: Minor, count: int, cash: int = 0) -> Used:
+def add(used: Used, bucket: Bucket, amount: Minor, count: int, cash: int = 0, with_cash: bool = False) -> Used:
     """Day counters after `amount` grosze and `count` transactions more; negative ones give back, never below zero. `cash`:
-    the part of `amount` that is cashback; it is in the cash counters, the rest in the others."""
+    the part of `amount` that is cashback; it is in the cash counters, the rest in the others; `with_cash`: it
+    is one of the cash count, also when nothing is left of the cash."""
     if bucket is Bucket.NONE:
         return used
-    if bucket is Bucket.CASH or cash:
+    if bucket is Bucket.CASH or cash or with_cash:
         part = amount if bucket is Bucket.CASH else cash
         used = replace(used, cash=Minor(max(0, used.cash + part)), cash_count=max(0, used.cash_count + count))
     if bucket is Bucket.CASH:

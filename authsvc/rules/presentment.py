@@ -130,6 +130,7 @@ def _posting(case: Case, request: Presentment, hold: HoldId) -> Posting:
         day=case.day,
         bucket=case.bucket,
         cash=request.cash if case.bucket is not Bucket.NONE else Minor(0),
+        with_cash=bool(request.cash) and case.bucket is not Bucket.NONE,
         scas=case.counters.scas,
         hold=hold,
         foreign=case.foreign,

@@ -75,7 +75,9 @@ def _restore_hold(case: Case, hold: Hold, after: Hold) -> None:
     amount = counted_on(hold, day) - counted_on(after, day)
     whole = not after.amount
     count = 1 if whole and day == hold.day else 0
-    used = add(case.counters.used, hold.bucket, Minor(-amount), -count, after.cash - hold.cash)
+    is_today = day == hold.day
+    cash = after.cash - hold.cash if is_today else 0
+    used = add(case.counters.used, hold.bucket, Minor(-amount), -count, cash, with_cash=hold.with_cash and is_today)
     _restore(case, hold, Minor(base(hold) - base(after)), whole, used)
 
 
@@ -93,7 +95,7 @@ def _take_back(case: Case, reversal: Reversal, before: Posting) -> tuple[Outcome
     used, whole = case.counters.used, not becomes
     if used.day == before.day:
         cash = reduced.posting.cash - before.cash
-        used = add(used, before.bucket, Minor(-reduced.returned), -1 if whole else 0, cash)
+        used = add(used, before.bucket, Minor(-reduced.returned), -1 if whole else 0, cash, before.with_cash)
     _restore(case, before, reduced.returned, whole, used)
     inputs: dict[str, int | str | bool] = {"posting": before.id, "posted": posted, "becomes": becomes, "whole": whole}
     case.passed("reversal", inputs)

@@ -19,6 +19,7 @@ from authsvc.errors import StateDownError
 from authsvc.logs import get_logger
 from authsvc.metrics import Metrics, MissCause
 from authsvc.model import Account, AccountId, Head
+from authsvc.state.cluster import ClusterConnection
 from authsvc.state.connection import RedisConnection, Reply, Word
 
 FromJournal = Callable[[AccountId], Awaitable[Head | None]]
@@ -45,7 +46,9 @@ def key_of_account(account: AccountId) -> str:
 class RedisState:
     """What the pipeline knows of accounts. `from_journal` reads the head row; its LedgerDownError passes through."""
 
-    def __init__(self, connection: RedisConnection, from_journal: FromJournal, metrics: Metrics) -> None:
+    def __init__(
+        self, connection: RedisConnection | ClusterConnection, from_journal: FromJournal, metrics: Metrics
+    ) -> None:
         self._connection = connection
         self._from_journal = from_journal
         self._metrics = metrics

@@ -195,6 +195,18 @@ async def test_open_holds_in_numbers(ledger: Ledger) -> None:
     assert (await ledger.open_holds(due - EXPIRING_MS - 1)).expiring == 0
 
 
+async def test_ended_holds_can_be_forgotten(ledger: Ledger) -> None:
+    """The oldest first, so many at a time; open ones never."""
+    head = unborn("acc")
+    for number in range(4):
+        head = await take(ledger, head, approve(head, f"{number:06}"))
+    for number in range(3):
+        head = await take(ledger, head, end(head, f"{number:06}"))
+    assert await ledger.forget_holds(NOON + 99, 10) == 0
+    assert [await ledger.forget_holds(NOON + 100, 2) for _ in range(3)] == [2, 1, 0]
+    assert [hold.status for hold in await ledger.holds("acc")] == ["open"]
+
+
 # ------------------------------------------------------------------------------------------------ general ledger
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import apsw
 import pytest
-from ledger_story import approve, end, load, opened, queue, reduce, take, unborn
+from ledger_story import NOON, approve, end, load, opened, queue, reduce, take, unborn
 from msgspec.structs import replace
 
 from authsvc.ledger.reconcile import Difference, What, reconcile
@@ -94,6 +94,18 @@ def test_planted_damage_is_found(path: Path, damage: str, what: What, seq: int) 
         connection.execute(damage)
         assert connection.changes() == 1
     assert {(found.account, found.what, found.seq) for found in differences(path)} == {("acc2", what, seq)}
+
+
+@pytest.mark.usefixtures("heads")
+def test_holds_that_may_be_gone_are_not_missed(path: Path) -> None:
+    """What ended before the moment that the ledger keeps holds since is no damage; what ended later is."""
+    with apsw.Connection(str(path)) as connection:
+        connection.execute("DELETE FROM holds WHERE id = 'acc2-000002'")
+        connection.execute("INSERT INTO meta VALUES ('holds_kept_since', ?)", (NOON + 100,))
+    assert differences(path) == []
+    with apsw.Connection(str(path)) as connection:
+        connection.execute("UPDATE meta SET value = ?", (NOON + 99,))
+    assert {found.what for found in differences(path)} == {What.HOLDS}
 
 
 @pytest.mark.usefixtures("heads")

@@ -24,6 +24,7 @@ from given import (
     contactless,
     financial,
     ids,
+    increment,
     limits,
     online,
     origin,
@@ -107,6 +108,20 @@ def test_a_reversal_restores_both_parts(
     story, paid = Story(BPS), cashback(300_00, 200_00)
     story.approve(paid, reversal(paid, becomes))
     assert (story.held, story.used, story.counts) == (held, used, counts)
+
+
+def test_a_cashback_reversed_step_by_step_leaves_nothing() -> None:
+    """First its cash, then the rest: both counts are free again (found by the model in test_money_model)."""
+    story, paid = Story(BPS), cashback(300_00, 200_00)
+    story.approve(paid, reversal(paid, 50_00), reversal(paid))
+    assert (story.used, story.counts) == ((0, 0, 0), (0, 0, 0))
+
+
+def test_an_increment_of_a_cashback_goes_back_before_its_cash() -> None:
+    """The newest first; the cash was paid out with the original (found by the model in test_money_model)."""
+    story, paid = Story(BPS), cashback(300_00, 200_00)
+    story.approve(paid, increment(paid, 40_00), reversal(paid, 310_00))
+    assert story.used == (200_00, 110_00, 0)
 
 
 # ------------------------------------------------------------------------------------------------------ deposits

@@ -23,7 +23,9 @@ from given import (
     changes_of,
     code,
     ids,
+    increment,
     origin,
+    presentment,
     reason,
     reversal,
     warsaw,
@@ -45,30 +47,36 @@ from authsvc.model import (
     By,
     Card,
     CardId,
+    Charge,
     CreateVirtual,
     Decision,
     DuplicateCard,
     DuplicateCause,
     Entry,
+    ExpireHolds,
+    Hold,
     HoldEnded,
+    HoldIncreased,
     HoldPlaced,
     IssueCard,
     Kind,
     Load,
+    Message,
     Minor,
     OpenAccount,
     Original,
     Pin,
+    Presentment,
     Reason,
     RenewCard,
     ReplaceCard,
     Request,
-    Reversal,
     SetAccountStatus,
     SetContactless,
     SetLimits,
     SetPin,
     SetVirtual,
+    Transfer,
     UnblockCard,
     UnblockPin,
     UnixMs,
@@ -82,11 +90,14 @@ from authsvc.rules.decide import decide
 from authsvc.rules.evolve import evolve, fold
 from authsvc.rules.explain import explain
 from authsvc.rules.funds import account_room, individual_room
+from authsvc.rules.incremental import MAX_INCREMENTS
 from authsvc.rules.limits import used_today
 from authsvc.rules.memory import MAX_EARLY_REVERSALS, MAX_RECENT_KEYS
 from authsvc.rules.pending import as_of
+from authsvc.rules.posting import MAX_POSTED
 
 ACCOUNT = AccountId("account")
+IBAN = "PL61109010140000071219812874"
 LARGEST_DOCUMENT = 350_000
 """Bytes. The state document never grows above this: 500 holds, 100 cards, 64 keys and 32 early reversals, all full."""
 
@@ -120,8 +131,14 @@ AUTHORIZATIONS = st.fixed_dictionaries(
         "cvv2": usually("", "M", "N"),
         "draw": st.sampled_from([0.0, 0.05, 0.5, 1.0]),
         "unsupported": usually("", "", "DE55"),
+        "cash": usually(Minor(0), Minor(20_00)),
+        "takes_part": usually(False, True),
+        "link": usually("", "HOTEL"),
+        "new_pvv": usually("", "4711"),
     }
 )
+FORCED = st.sampled_from(["0120", "0200", "0200"])
+CHARGES = st.sampled_from(["fee", "interest", "write_off"])
 LIMIT = st.none() | st.sampled_from([Minor(0), Minor(100_00), Minor(5_000_00), Minor(9_000_00)])
 COMMANDS = st.one_of(
     st.builds(Load, st.just(ACCOUNT), st.sampled_from([Minor(1), Minor(500_00)]), st.just("transfer")),
@@ -153,10 +170,17 @@ COMMANDS = st.one_of(
         st.sampled_from([None, Minor(0), Minor(400_00)]), LIMIT, LIMIT, LIMIT,
     ),
     st.builds(OpenAccount, st.just(ACCOUNT), st.just("prepaid-bps")),
+    st.builds(Transfer, st.just(ACCOUNT), CARDS, st.sampled_from([Minor(1), Minor(90_00)]), st.just(IBAN), st.just("rent")),
+    st.builds(Charge, st.just(ACCOUNT), CHARGES, st.sampled_from([Minor(1), Minor(30_00)]), st.just("tariff")),
+    st.builds(ExpireHolds, st.just(ACCOUNT)),
 )  # fmt: skip
 STEPS = st.one_of(
     *[st.tuples(st.just("authorize"), AUTHORIZATIONS)] * 5,
     st.tuples(st.just("authorize"), AUTHORIZATIONS),
+    st.tuples(st.just("post or advise"), AUTHORIZATIONS, FORCED),
+    st.tuples(st.just("add"), st.integers(0, 9), AMOUNTS),
+    st.tuples(st.just("present"), st.integers(0, 9), AMOUNTS, st.booleans()),
+    st.tuples(st.just("present alone"), AMOUNTS, st.sampled_from(list(Kind))),
     st.tuples(st.just("reverse"), st.integers(0, 9), st.none() | AMOUNTS, st.sampled_from(["0400", "0420"])),
     st.tuples(st.just("reverse early"), AUTHORIZATIONS, st.sampled_from(["0400", "0420"])),
     st.tuples(st.just("late"), st.integers(0, 3)),
@@ -165,6 +189,18 @@ STEPS = st.one_of(
     st.tuples(st.just("command"), COMMANDS, st.sampled_from(["", "", "once"])),
 )
 JOURNEY = st.lists(st.tuples(STEPS, SOONER), min_size=8, max_size=40)
+
+
+NEVER_PRESENTED = (Kind.TRANSFER, Kind.BALANCE_INQUIRY, Kind.VERIFICATION, Kind.PIN_CHANGE)
+
+
+def added_to(hold: Hold) -> int:
+    return sum(one.amount for one in hold.increments)
+
+
+def is_forced(request: Request) -> bool:
+    """What is recorded whatever there is: advices, and what the bank itself charges or a merchant claims."""
+    return isinstance(request, Presentment | Charge) or (isinstance(request, Authorization) and request.is_advice)
 
 
 class Walk:
@@ -193,6 +229,10 @@ class Walk:
         match what:
             case ("authorize", fields):
                 return [authorization(**fields)]
+            case ("post or advise", fields, mti):
+                return [authorization(**fields, origin=origin(mti))]
+            case ("present alone", amount, kind):
+                return [presentment(None, amount, kind=kind)] if kind not in NEVER_PRESENTED else []
             case ("reverse early", fields, mti):
                 self.awaited.append(authorization(**fields))
                 return [reversal(self.awaited[-1], mti=mti)]
@@ -205,7 +245,7 @@ class Walk:
         raise AssertionError(what)
 
     def _about_an_earlier_one(self, name: str, index: int, more: list[Any]) -> list[Request]:
-        messages = [one for one in self.sent if isinstance(one, Authorization | Reversal)][-10:]
+        messages = [one for one in self.sent if isinstance(one, Message)][-10:]
         if index >= len(messages):
             return []
         chosen = messages[index]
@@ -214,7 +254,13 @@ class Walk:
         if name == "repeat":
             mti = chosen.origin.mti[:3] + ("1" if more[0] else chosen.origin.mti[3])
             return [replace(chosen, origin=replace(chosen.origin, mti=mti))]
-        return [reversal(chosen, more[0], more[1])] if isinstance(chosen, Authorization) else []
+        if not isinstance(chosen, Authorization):
+            return []
+        if name == "add":
+            return [increment(chosen, more[0], card=chosen.card)]
+        if name == "present":
+            return [presentment(chosen, more[0], final=more[1])]
+        return [reversal(chosen, more[0], more[1])]
 
     def send(self, request: Request) -> Decision:
         before, at = self.story.account, self.story.now
@@ -255,20 +301,29 @@ class Walk:
             numbers = msgspec.to_builtins(card.counters)
             numbers |= msgspec.to_builtins(card.counters.used)
             assert all(value >= 0 for value in numbers.values() if isinstance(value, int))
-        assert all(0 <= hold.amount <= hold.first_amount for hold in account.holds)
+        assert all(0 <= hold.amount - added_to(hold) <= hold.first_amount for hold in account.holds)
+        assert all(len(hold.increments) <= MAX_INCREMENTS for hold in account.holds)
+        assert len(account.posted) <= MAX_POSTED
+        owed = max(0, -account.balance) if self.product.funds == "credit" else 0
+        assert sum(card.debt for card in account.cards.values()) == sum(account.owed.values()) == owed
+        assert all(card.debt >= 0 for card in account.cards.values())
+        assert all(left > 0 for left in account.owed.values())
 
     def _is_paid_for(self, account: Account, decision: Decision) -> None:
         """Approvals alone never overdraw: neither the balance nor any of the two credit rooms. An individual limit may
         be lowered below what is held; no approval goes further then."""
         now = UnixMs(max(self.story.now, account.at))
-        assert account_room(account, now) >= 0
+        if is_forced(decision.request) or reason(decision) is not None or decision.seq != account.seq:
+            return
+        if changes_of(decision, HoldPlaced) or changes_of(decision, HoldIncreased):
+            assert account_room(account, now) >= 0
         if self.product.funds == "credit" and decision.seq == account.seq:
             for change in changes_of(decision, HoldPlaced):
                 assert individual_room(account, as_of(account.cards[change.hold.card], now), now) >= 0
 
     def _is_within_limits(self, decision: Decision) -> None:
         for change in changes_of(decision, HoldPlaced):
-            if decision is not self.story.journal[-1]:
+            if decision is not self.story.journal[-1] or is_forced(decision.request):
                 continue
             card = as_of(self.story.account.cards[change.hold.card], decision.at)
             _check_limits(card, change.hold.bucket, self.product, decision.at)
@@ -310,7 +365,7 @@ def test_an_approval_and_its_reversal_leave_nothing(
     walk.send(SetContactless(ACCOUNT, CardId("card"), True))
     walk.send(authorization(1_00, pin=Pin.RIGHT))
     before, paid = story.account, authorization(**{**fields, "card": CardId("card")})
-    if not changes_of(walk.send(paid), HoldPlaced):
+    if not changes_of(walk.send(paid), HoldPlaced):  # it was refused, or it added to a hold that was there
         return
     day = story.account.holds[-1].day
     story.now = UnixMs(story.now + time)

@@ -1,2 +1,8 @@
--- Version 3: how many holds are open, how much they hold and since when, read from an index alone (monitoring).
-CREATE INDEX holds_open ON holds (expires, created, amount) WHERE status = 'open';
+-- Version 3: ended holds may be forgotten after a time; the journal keeps what they were.
+
+-- `holds_kept_since`: holds that ended before this moment may be gone from `holds`.
+CREATE TABLE meta (
+    name  TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT;
+CREATE INDEX holds_ended ON holds (ended_at) WHERE ended_at IS NOT NULL;
