@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check bench fuzz load conformance clean lock
+.PHONY: help setup run demo test check bench fuzz load observe dashboards conformance clean lock
 VENV := .venv
 PY := $(VENV)/bin/python
 CONFIG ?= config/demo.toml
@@ -41,6 +41,12 @@ fuzz: setup   ## a million odd messages at the codec, from the corpus in tests/d
 
 load: setup   ## a one-minute load story against the running engine
 	$(PY) -m loadtest
+
+observe: setup   ## a real Prometheus on loopback, with the alerts, against the running engine under load
+	@$(PY) -m observe
+
+dashboards: setup   ## write the Grafana dashboards of config/grafana anew
+	@$(PY) -m observe.dashboards
 
 conformance: setup   ## write docs/conformance.md: paragraph, rule, tests, products; fails when one has no test
 	$(PY) tests/conformance.py

@@ -18,6 +18,7 @@ Read in this order:
 * `state.copy`: the fast copy that may vanish at any moment.
 * `server`: links, back-pressure, drain. `control`: the HTTP API. `cli`: the command line; `engine` wires the parts,
   `workers` runs several of them.
+* `metrics`, `gauges`, `payment_series`, `tally`: what monitoring reads. `reload`: product files anew, all or none.
 * `clearing`: files of presentments, read and handed to a running engine by `authsvc present`.
 
 Five laws hold everywhere: every change of an account is one decision; decide and evolve are pure; the journal is the

@@ -23,7 +23,7 @@ import uvloop
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from authsvc import __version__, config, engine, logs, workers
+from authsvc import __version__, check, config, engine, logs, workers
 from authsvc import cli_books as _books  # noqa: F401 - its commands join `account`
 from authsvc.cli_cards import account, card
 from authsvc.cli_present import present
@@ -90,6 +90,21 @@ def serve(file: Path, overrides: tuple[str, ...]) -> None:
     loaded = config.load(file, overrides)
     logs.configure(loaded.log.level)
     sys.exit(uvloop.run(workers.serve(loaded, _announce)))
+
+
+@main.command("check-config")
+@settings
+def check_config(file: Path, overrides: tuple[str, ...]) -> None:
+    """Check everything a start would, without starting. Exit 0: it would start; 1: each problem on a line."""
+    try:
+        found = list(check.problems(config.load(file, overrides)))
+    except ConfigError as error:
+        found = [str(error)]
+    for problem in found:
+        click.echo(problem, err=True)
+    if found:
+        sys.exit(1)
+    click.echo(f"{file}: settings, products, response codes, rates, chart and keys are right")
 
 
 def _announce(loaded: config.Config, started: Sequence[workers.Started]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from asyncio import Future
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Literal, NamedTuple
 
@@ -42,11 +42,12 @@ from authsvc.model import (
     names,
     request_key,
 )
-from authsvc.products import Product, Products
+from authsvc.products import Product
 from authsvc.rules.decide import decide
 from authsvc.rules.evolve import evolve
 from authsvc.rules.memory import MAX_RECENT_KEYS, Missing, claim_undone, missing
 from authsvc.state.copy import RedisState
+from authsvc.tally import tally
 
 ChipAnswer = Callable[[str], str]
 """DE39 -> DE55 of the answer."""
@@ -68,7 +69,13 @@ class Decider:
     worth making."""
 
     def __init__(
-        self, products: Products, state: RedisState, ledger: Ledger, clock: Clock, metrics: Metrics, within: float = 5.0
+        self,
+        products: Mapping[str, Product],
+        state: RedisState,
+        ledger: Ledger,
+        clock: Clock,
+        metrics: Metrics,
+        within: float = 5.0,
     ) -> None:
         self._products = products
         self._state = state
@@ -130,6 +137,7 @@ class Decider:
         self._metrics.stage("commit", perf_counter() - decided)
         reason = reason_of(decision)
         self._metrics.decided(decision.product, "refused" if reason else "approved", reason)
+        tally(self._metrics, decision)
         return decision
 
     async def _commit(self, head: Head, decision: Decision, after: Account, vault: VaultEntry | None) -> None:

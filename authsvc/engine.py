@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from authsvc.config import EMBEDDED, Config, control_of, is_cluster
 from authsvc.control.app import build_app
 from authsvc.control.roles import tokens_by_hash
 from authsvc.decider import Decider
-from authsvc.errors import ConfigError
+from authsvc.errors import ConfigError, LedgerDownError
 from authsvc.ledger.journal import VaultEntry
 from authsvc.ledger.postgres import PostgresLedger
 from authsvc.ledger.sqlite import SqliteLedger
@@ -30,6 +31,7 @@ from authsvc.metrics import Metrics
 from authsvc.model import Account, AccountId, CardId, CardRef, Command, Decision, Minor, Presentment, Reversal, UnixMs
 from authsvc.pipeline import Pipeline
 from authsvc.products import Products, load_products
+from authsvc.reload import ProductsInForce, Reloader, labels_of
 from authsvc.security.draws import Draws
 from authsvc.security.hsm import SoftHsm
 from authsvc.security.keys import load_keys
@@ -49,6 +51,8 @@ DRAIN_SECONDS = 10.0
 """How long a stop waits for messages under way; they are all waiting for one commit, so this is generous."""
 COLLECT_AFTER = (50_000, 20, 100)
 """Garbage collector thresholds: a message leaves hardly any cycle behind; to look at every 700 objects only costs."""
+SCRAPE_SECONDS = 1.0
+"""How long a scrape waits for the ledger: monitoring must not hang where the ledger does."""
 DEMO_CARDS = Path("config/demo/cards.toml")
 LEDGER_FILE = "ledger.sqlite"
 
@@ -58,7 +62,7 @@ class Engine:
 
     def __init__(self, config: Config, products: Products, worker: int = 1) -> None:
         self.config = config
-        self.products = products
+        self.products = ProductsInForce(products)
         self.worker = worker
         self.seeded: list[Seeded] = []
         self.ports: dict[str, int] = {}
@@ -75,8 +79,14 @@ class Engine:
         except OSError as error:
             raise ConfigError(f"data_dir: {config.data_dir}: {error.strerror}") from error
         keys = load_keys(config.key_file)
-        self.metrics = Metrics(CollectorRegistry(), products=self.products, listeners=config.listeners)
+        bins, currencies = labels_of(self.products)
+        self.metrics = Metrics(
+            CollectorRegistry(), products=self.products, listeners=config.listeners, bins=bins, currencies=currencies
+        )
+        self.metrics.gauges.watch_files(config.data_dir, (LEDGER_FILE, f"{LEDGER_FILE}-wal"))
+        self.reloader = Reloader(self.products, lambda: products_of(config), self.metrics)
         self.clock: Clock = SimulatedClock(config.data_dir / "clock") if config.clock == "simulated" else SystemClock()
+        self.metrics.gauges.watch_clock(self.clock, time.monotonic)
         self.ledger = self._make_ledger()
         self._valkey = EmbeddedValkey(config.data_dir) if config.redis.url == EMBEDDED else None
         url = self._valkey.url if self._valkey else config.redis.url
@@ -91,7 +101,7 @@ class Engine:
         self.vault = Vault(keys, self.ledger.vault_by_hash, self.ledger.vault_by_card)
         self.mint = Mint(keys, hsm, self.vault)
         pipeline = Pipeline(
-            self.decider, self.vault, hsm, Draws(keys), self.products["none"], self.metrics, config.log.messages
+            self.decider, self.vault, hsm, Draws(keys), self.products, self.metrics, config.log.messages
         )
         self.server = Server(pipeline, self.metrics, config.limits.in_flight)
         self._control = self._build_control()
@@ -107,7 +117,7 @@ class Engine:
     def _build_control(self) -> _ControlServer:
         tokens = tokens_by_hash(self.config.control.tokens)
         clock = self.clock if isinstance(self.clock, SimulatedClock) else None
-        app = build_app(ControlPort(self), self.products, tokens, self.metrics.render, self.readiness, clock, self.mint)
+        app = build_app(ControlPort(self), self.products, tokens, self.scrape, self.readiness, clock, self.mint)
         return _ControlServer(
             uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5)
         )
@@ -153,6 +163,21 @@ class Engine:
         if not await self.server.drain(DRAIN_SECONDS):
             log.error("drain took too long", limit=int(DRAIN_SECONDS))
         await self._to_close.aclose()
+
+    async def scrape(self) -> bytes:
+        """All metrics. Those that have to be asked of the ledger are left out while it does not answer."""
+        now, holds = self.clock(), None
+        try:
+            async with asyncio.timeout(SCRAPE_SECONDS):
+                holds = await self.ledger.open_holds(now)
+        except (LedgerDownError, TimeoutError) as error:
+            log.warning("holds cannot be counted", problem=type(error).__name__)
+        self.metrics.gauges.holds(holds, now)
+        return self.metrics.render()
+
+    def request_reload(self) -> None:
+        """What SIGHUP does."""
+        self._reloading = asyncio.get_running_loop().create_task(self.reloader.reload())
 
     def readiness(self) -> dict[str, bool]:
         """What authorizing depends on. Redis is not in it: without it we authorize from the journal."""
@@ -254,11 +279,20 @@ def build(config: Config, worker: int = 1) -> Engine:
 
     Raises ConfigError naming the key.
     """
+    check_listeners(config)
+    return Engine(config, products_of(config), worker)
+
+
+def check_listeners(config: Config) -> None:
+    """Whether the codec speaks what the listeners name. Raises ConfigError."""
     for name, listener in config.listeners.items():
         _one_of(f"listeners.{name}.dialect", listener.dialect, DIALECTS)
         _one_of(f"listeners.{name}.framing", listener.framing, FRAMINGS)
-    products = load_products(config.products_dir, config.response_codes_dir, config.rates_dir, config.chart_file)
-    return Engine(config, products, worker)
+
+
+def products_of(config: Config) -> Products:
+    """Every file that decides how decisions turn out, read and checked. Raises ConfigError."""
+    return load_products(config.products_dir, config.response_codes_dir, config.rates_dir, config.chart_file)
 
 
 def _one_of(key: str, value: str, known: dict[str, object] | object) -> None:
@@ -273,6 +307,7 @@ async def serve(config: Config, announce: Callable[[Engine], None], worker: int 
     engine = build(config, worker)
     for number in (signal.SIGTERM, signal.SIGINT):  # from here on: whoever reads that we are ready may end us at once
         asyncio.get_running_loop().add_signal_handler(number, engine.request_stop)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, engine.request_reload)
     try:
         await engine.start()
     except BaseException:

@@ -8,13 +8,15 @@ The methods the hot path calls only look up a ready-made series and add to it (1
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
+from authsvc.gauges import Gauges
 from authsvc.model import Reason
+from authsvc.payment_series import PaymentSeries
 
 Outcome = Literal["approved", "refused"]
 Stage = Literal["decode", "load", "decide", "commit", "total", "encode"]
@@ -27,22 +29,35 @@ FRAME_CAUSES: tuple[FrameCause, ...] = ("too_long", "cut_short", "garbage", "for
 MISS_CAUSES: tuple[MissCause, ...] = ("missing", "damaged", "down")
 NETWORK_KINDS: tuple[NetworkKind, ...] = ("sign_on", "sign_off", "echo", "key_change", "other")
 
+UNDECIDED = (Reason.FORMAT_ERROR, Reason.LEDGER_UNAVAILABLE, Reason.SYSTEM_ERROR)
+"""What can be answered without a decision."""
+
 # fmt: off
 SECONDS = (5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 # fmt: on
 NOT_KNOWN = "none"
 
+disable_created_metrics()  # type: ignore[no-untyped-call] # when each series was made: as many lines again in every scrape, and nobody asks
+
 
 class Metrics:
     """One per process. `products` and `listeners` are the ids and names from the files: what else is reported under
-    such a label is counted as "none"."""
+    such a label is counted as "none". `bins`, `currencies`: see `PaymentSeries`, by default without any."""
 
     def __init__(
-        self, registry: CollectorRegistry, *, products: Iterable[str] = (), listeners: Iterable[str] = ()
+        self,
+        registry: CollectorRegistry,
+        *,
+        products: Iterable[str] = (),
+        listeners: Iterable[str] = (),
+        bins: Mapping[str, str] | None = None,
+        currencies: Mapping[str, str] | None = None,
     ) -> None:
         self._registry = registry
         self._products = frozenset(products)
+        self.payments = PaymentSeries(registry, bins or dict.fromkeys(self._products, NOT_KNOWN), currencies or {})
+        self.gauges = Gauges(registry)
         self._listeners = tuple(dict.fromkeys((*listeners, NOT_KNOWN)))
         self._make_message_series(registry)
         self._make_link_series(registry)
@@ -61,6 +76,7 @@ class Metrics:
             registry=registry,
         )
         self._decided: dict[tuple[str, str, str], Counter] = {}
+        self._make_decided()
         stages = Histogram(
             "authsvc_stage_seconds", "Time a message spends in a stage.", ("stage",), registry=registry, buckets=SECONDS
         )
@@ -70,11 +86,23 @@ class Metrics:
             "authsvc_network_messages", "0800 messages answered, by what they ask.", ("kind",), registry=registry
         )
         self._network = {kind: network.labels(kind) for kind in NETWORK_KINDS}
+        undecided = Counter(
+            "authsvc_refused_undecided", "Messages refused without a decision.", ("reason",), registry=registry
+        )
+        self._undecided = {reason: undecided.labels(reason) for reason in UNDECIDED}
 
     def decided(self, product: str, outcome: Outcome, reason: Reason | Literal[""] = "") -> None:
         """One decision is durable. `reason`: of a refusal, "" of an approval."""
         series = self._decided.get((product, outcome, reason))
         (series if series is not None else self._decisions_of(product, outcome, reason)).inc()
+
+    def _make_decided(self) -> None:
+        """Every product with every reason at zero: a counter that appears with its first refusal would hide that one from
+        any rate, and a panel without refusals would be empty instead of zero."""
+        for product in (*self._products, NOT_KNOWN):
+            self._decisions_of(product, "approved", "")
+            for reason in Reason:
+                self._decisions_of(product, "refused", reason)
 
     def _decisions_of(self, product: str, outcome: str, reason: str) -> Counter:
         """The series of a combination not seen before, its labels bounded first."""
@@ -86,6 +114,16 @@ class Metrics:
         if series is None:
             series = self._decided[labels] = self._decisions.labels(*labels)
         return series
+
+    def know_products(self, bins: Mapping[str, str], currencies: Mapping[str, str]) -> None:
+        """The products of a reload: ids with their BINs. A series once made stays."""
+        self._products = frozenset(bins)
+        self._make_decided()
+        self.payments.know(bins, currencies)
+
+    def undecided(self, reason: Reason) -> None:
+        """A message was refused with no decision behind it: nothing was looked up, or nothing could be remembered."""
+        self._undecided[reason].inc()
 
     def stage(self, name: Stage, seconds: float) -> None:
         """A message spent `seconds` (monotonic) in the stage."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Protocol
 
@@ -37,7 +38,7 @@ class Link(Protocol):
 
 
 class Pipeline:
-    """Bytes of one message in, bytes of its answer out. `strangers`: the product that answers where no card is known."""
+    """Bytes of one message in, bytes of its answer out. `products`: "none" among them answers where no card is known."""
 
     def __init__(
         self,
@@ -45,7 +46,7 @@ class Pipeline:
         vault: Vault,
         hsm: Hsm,
         draws: Draws,
-        strangers: Product,
+        products: Mapping[str, Product],
         metrics: Metrics,
         log_messages: bool,
     ) -> None:
@@ -53,7 +54,7 @@ class Pipeline:
         self._vault = vault
         self._hsm = hsm
         self._draws = draws
-        self._strangers = strangers
+        self._products = products
         self._metrics = metrics
         self._log_messages = log_messages
 
@@ -129,7 +130,8 @@ class Pipeline:
 
     def _refuse(self, link: Link, fields: Fields, reason: Reason) -> bytes | None:
         """An answer that no decision stands behind: nothing was looked up, nothing is remembered."""
-        refusal = to_refusal(fields, self._strangers.code(reason))
+        self._metrics.undecided(reason)
+        refusal = to_refusal(fields, self._products["none"].code(reason))
         return None if refusal is None else link.dialect.encode(refusal)
 
 

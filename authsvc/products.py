@@ -6,6 +6,7 @@ each step of a decision stands in the file's own `[paragraphs]`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -270,7 +271,7 @@ class Product(_Part, frozen=True, kw_only=True):
         return self.response_codes[reason]
 
 
-Products = dict[str, Product]
+Products = Mapping[str, Product]
 
 
 class ResponseCodes(Struct, frozen=True, forbid_unknown_fields=True):
@@ -306,7 +307,7 @@ def load_products(
     """
     codes = _load_codes(codes_dir)
     chart = load_chart(chart_file)
-    products: Products = {"none": stray_product(codes)}
+    products: dict[str, Product] = {"none": stray_product(codes)}
     for path in sorted(products_dir.glob("*.toml")):
         product = _decode(path, Product)
         _check(path, product, products)

@@ -203,6 +203,7 @@ class Server:
         self._limit = in_flight_limit
         self._in_flight = 0
         metrics.watch_in_flight(lambda: self._in_flight)
+        metrics.gauges.in_flight_limit(in_flight_limit)
         self._links: set[LinkProtocol] = set()
         self._finishing: set[LinkProtocol] = set()
         self._servers: list[asyncio.Server] = []
@@ -221,8 +222,9 @@ class Server:
             backlog=1024,
         )
         self._servers.append(server)
+        self.metrics.gauges.watch_signed_on(name, lambda: self._signed_on(name))
         if self._sweeper is None:
-            self._sweep()
+            self._sweep(loop.time())
         return int(server.sockets[0].getsockname()[1])
 
     async def drain(self, seconds: float) -> bool:
@@ -284,9 +286,15 @@ class Server:
         for link in [link for link in self._finishing if not link.in_flight]:
             link.close()
 
-    def _sweep(self) -> None:
+    def _signed_on(self, listener: str) -> int:
+        return sum(link.signed_on for link in self._links if link.listener == listener)
+
+    def _sweep(self, planned: float) -> None:
+        """`planned`: when it was to be, by the loop's clock; how late it is tells how busy the loop is."""
         loop = asyncio.get_running_loop()
         now = loop.time()
+        self.metrics.gauges.loop_lag(max(0.0, now - planned))
         for link in list(self._links):
             link.sweep(now)
-        self._sweeper = loop.call_later(self._sweep_seconds, self._sweep)
+        planned = now + self._sweep_seconds
+        self._sweeper = loop.call_at(planned, self._sweep, planned)

@@ -7,6 +7,7 @@ and told there is right too. It reads an index of open holds by their end, never
 from __future__ import annotations
 
 import asyncio
+import time
 
 from authsvc.decider import Decider
 from authsvc.errors import AuthsvcError
@@ -38,6 +39,7 @@ class Sweeper:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
+        self._metrics.gauges.swept(time.time(), self._every)
         if self._every:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -83,5 +85,6 @@ class Sweeper:
             try:
                 await self.sweep()
                 await self.forget()
+                self._metrics.gauges.swept(time.time(), self._every)
             except AuthsvcError as error:  # the ledger is down, or an account is busy: the next sweep finds it again
                 log.warning("sweep", problem=str(error))

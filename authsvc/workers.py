@@ -63,7 +63,9 @@ async def serve(config: Config, announce: Announce) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     with _ports_kept(config) as kept:
         async with _valkey_of(kept) as shared:
-            return await _Workers(shared).run(stopping, announce)
+            workers = _Workers(shared)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, workers.reload)
+            return await workers.run(stopping, announce)
 
 
 @contextlib.contextmanager
@@ -134,6 +136,12 @@ class _Workers:
         finally:
             codes = await self._stop()
         return 0 if stopping.is_set() and not any(codes) else 1
+
+    def reload(self) -> None:
+        """What SIGHUP does: each worker reads the files anew, and takes or refuses them by the same rules."""
+        for process in self._processes:
+            if process.returncode is None:
+                process.send_signal(signal.SIGHUP)
 
     async def _start(self, worker: int) -> Started:
         process = await asyncio.create_subprocess_exec(

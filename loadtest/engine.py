@@ -37,12 +37,12 @@ class PrivateEngine:
         """Raises EngineError; then nothing is left behind."""
         self._folder = tempfile.TemporaryDirectory(prefix="authsvc-")
         self.data_dir = Path(self._folder.name)
-        self.iso_port, control_port = free_ports(2)
-        self.api = Api(f"http://{HOST}:{control_port}", DEMO_TOKEN)
+        self.iso_port, self.api_port = free_ports(2)
+        self.api = Api(f"http://{HOST}:{self.api_port}", DEMO_TOKEN)
         self._log = self.data_dir / "engine.log"
         ours = (
             f"data_dir={self.data_dir}", f"clock={self._clock}", "seed_demo=false",
-            f"listeners.main.port={self.iso_port}", f"control.port={control_port}", *self._settings,
+            f"listeners.main.port={self.iso_port}", f"control.port={self.api_port}", *self._settings,
         )  # fmt: skip
         command = [str(Path(sys.executable).with_name("authsvc")), "serve", "--config", "config/demo.toml"]
         for setting in ours:

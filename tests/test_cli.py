@@ -23,7 +23,7 @@ PURCHASE = bytes(
 ).hex()  # fmt: skip
 
 COMMANDS = [
-    (), ("serve",), ("explain",), ("describe",), ("reconcile",), ("rebuild",), ("replay",), ("account",),
+    (), ("serve",), ("check-config",), ("explain",), ("describe",), ("reconcile",), ("rebuild",), ("replay",), ("account",),
     ("account", "open"), ("account", "show"),
     ("account", "load"), ("account", "charge"), ("account", "statement"), ("account", "billing"),
     ("account", "trial-balance"), ("card",), ("card", "issue"), ("card", "show"), ("card", "block"), ("card", "limits"),

@@ -45,9 +45,9 @@ async def engine(tmp_path: Path) -> AsyncIterator[Parts]:
 
 
 def pipeline_of(engine: Parts, decider: Any = None, log_messages: bool = False) -> Pipeline:
-    strangers = PRODUCTS["none"]
+    products = PRODUCTS
     return Pipeline(
-        decider or engine.decider, engine.vault, engine.hsm, Draws(KEYS), strangers, engine.metrics, log_messages
+        decider or engine.decider, engine.vault, engine.hsm, Draws(KEYS), products, engine.metrics, log_messages
     )
 
 

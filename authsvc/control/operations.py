@@ -68,10 +68,10 @@ def readyz(readiness: SkipValidation[Readiness]) -> Response[Ready]:
     return Response(ready, status_code=HTTP_SERVICE_UNAVAILABLE if failing else HTTP_OK)
 
 
-@get("/metrics", tags=["operations"], sync_to_thread=False, media_type=MediaType.TEXT)
-def metrics(metrics_text: SkipValidation[MetricsText]) -> Response[bytes]:
+@get("/metrics", tags=["operations"], media_type=MediaType.TEXT)
+async def metrics(metrics_text: SkipValidation[MetricsText]) -> Response[bytes]:
     """All metrics in the Prometheus text format."""
-    return Response(metrics_text(), media_type=PROMETHEUS_TEXT)
+    return Response(await metrics_text(), media_type=PROMETHEUS_TEXT)
 
 
 HANDLERS = (move_clock,)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from authsvc.ledger.journal import VaultEntry
@@ -20,7 +20,7 @@ from authsvc.model import (
     VirtualId,
 )
 
-MetricsText = Callable[[], bytes]
+MetricsText = Callable[[], Awaitable[bytes]]
 """All metrics in the Prometheus text format."""
 
 Readiness = Callable[[], dict[str, bool]]

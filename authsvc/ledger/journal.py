@@ -13,6 +13,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from authsvc.errors import AuthsvcError, LedgerDownError
+from authsvc.gauges import OpenHolds
 from authsvc.ledger.holds import HoldRow
 from authsvc.model import (
     Account,
@@ -171,6 +172,10 @@ class Ledger(Protocol):
 
     async def due(self, now: UnixMs, limit: int) -> list[AccountId]:
         """Accounts with open holds whose time is over at `now`, from the first `limit` such holds."""
+        ...
+
+    async def open_holds(self, now: UnixMs) -> OpenHolds:
+        """All open holds in a few numbers, from an index alone: what monitoring reads."""
         ...
 
     async def forget_holds(self, before: UnixMs, limit: int) -> int:

@@ -17,6 +17,7 @@ import asyncpg
 import msgspec
 
 from authsvc.errors import AuthsvcError, ConfigError, LedgerDownError
+from authsvc.gauges import OpenHolds
 from authsvc.ledger.append import Append, append_of, resolve
 from authsvc.ledger.holds import HoldRow
 from authsvc.ledger.journal import CommitUnknownError, JournalRow, VaultEntry
@@ -297,6 +298,9 @@ class PostgresLedger:
 
     async def due(self, now: UnixMs, limit: int) -> list[AccountId]:
         return await self._read(self._reader.due(now, limit))
+
+    async def open_holds(self, now: UnixMs) -> OpenHolds:
+        return await self._read(self._reader.open_holds(now))
 
     async def forget_holds(self, before: UnixMs, limit: int) -> int:
         """See `journal.Ledger.forget_holds`. On a connection of its own: commits do not wait for it."""

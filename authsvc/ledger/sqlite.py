@@ -20,6 +20,7 @@ import apsw
 import msgspec
 
 from authsvc.errors import AuthsvcError, LedgerDownError
+from authsvc.gauges import OpenHolds
 from authsvc.ledger.append import Append, append_of, resolve
 from authsvc.ledger.holds import HoldRow
 from authsvc.ledger.journal import CommitUnknownError, JournalRow, VaultEntry
@@ -231,6 +232,9 @@ class SqliteLedger:
 
     async def due(self, now: UnixMs, limit: int) -> list[AccountId]:
         return await self._read(SqliteReader.due, now, limit)
+
+    async def open_holds(self, now: UnixMs) -> OpenHolds:
+        return await self._read(SqliteReader.open_holds, now)
 
     async def posting(self, account: AccountId, posting: PostingId) -> Posting | None:
         return await self._read(SqliteReader.posting, account, posting)

@@ -11,7 +11,7 @@ import apsw
 
 from authsvc.errors import ConfigError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 BUSY_MS = 5_000
 """Nobody else may write; a shell that an operator left open for a moment should still not stop the engine."""
 

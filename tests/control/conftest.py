@@ -184,8 +184,11 @@ def app_with(engine: FaultyPort, products: Products, ready: dict[str, bool], min
     """The app with that clock."""
     tokens = {token_hash(f"test-{role}"): Token(f"test-{role}", role) for role in Role}
 
+    async def metrics_text() -> bytes:
+        return b"answers_total 1\n"
+
     def build(clock: SimulatedClock | None) -> Litestar:
-        return build_app(engine, products, tokens, lambda: b"answers_total 1\n", lambda: ready, clock, mint)
+        return build_app(engine, products, tokens, metrics_text, lambda: ready, clock, mint)
 
     return build
 

@@ -27,6 +27,7 @@ from msgspec.structs import replace
 from postgres_server import PostgresServer
 
 from authsvc.errors import StaleAccountError
+from authsvc.gauges import EXPIRING_MS, OpenHolds
 from authsvc.ledger.holds import HoldRow
 from authsvc.ledger.journal import ZERO_HASH, Ledger, PanTakenError, VaultEntry, chain
 from authsvc.model import Head, HoldEnd, Leg, Load, Original, PostingReduced
@@ -178,6 +179,20 @@ async def test_holds_that_are_due(ledger: Ledger) -> None:
     assert await ledger.due(due - 1, 10) == []
     assert sorted(await ledger.due(due, 10)) == ["one", "two"]
     assert len(await ledger.due(due, 1)) == 1
+
+
+async def test_open_holds_in_numbers(ledger: Ledger) -> None:
+    """How many, grosze, since when, the first end, and how many end within a day; those that have ended are not in."""
+    assert await ledger.open_holds(NOON) == OpenHolds()
+    head = unborn("one")
+    for stan in ("000001", "000002", "000003"):
+        head = await take(ledger, head, approve(head, stan))
+    head = await take(ledger, head, end(head, "000001"))
+    await take(ledger, head, reduce(head, "000003", 4_00))
+    due = NOON + 604_800_000
+    assert await ledger.open_holds(NOON) == OpenHolds(2, 14_00, NOON + 2, due, 0)
+    assert (await ledger.open_holds(due - EXPIRING_MS)).expiring == 2
+    assert (await ledger.open_holds(due - EXPIRING_MS - 1)).expiring == 0
 
 
 async def test_ended_holds_can_be_forgotten(ledger: Ledger) -> None:

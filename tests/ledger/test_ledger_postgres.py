@@ -570,10 +570,10 @@ async def test_partitions_are_what_they_were_made_as(url: str) -> None:
         assert await asking.fetchval("SELECT count(DISTINCT tableoid) FROM head") == 2
 
 
-@pytest.mark.parametrize("number", range(1, SCHEMA_VERSION + 1))
-def test_every_table_can_be_divided(number: int) -> None:
-    """Each table of every schema file says by what it is divided; none is forgotten."""
-    tables = [statement for statement in schema_of(number, 4).split(";") if "CREATE TABLE" in statement]
+def test_every_table_can_be_divided() -> None:
+    """Each table of every schema file says by what it is divided; none is forgotten. A file may have none."""
+    divided, whole = ("".join(schema_of(n, parts) for n in range(1, SCHEMA_VERSION + 1)) for parts in (4, 0))
+    tables = [statement for statement in divided.split(";") if "CREATE TABLE" in statement]
     assert tables
     assert all("PARTITION BY HASH (" in table or " PARTITION OF " in table for table in tables)
-    assert "PARTITION OF" not in schema_of(number, 0)
+    assert "PARTITION OF" not in whole

@@ -1,0 +1,75 @@
+"""What Prometheus may read of the money: approved payments by currency, by what stood behind SCA, and wrong PINs by BIN.
+
+Amounts are grosze, so a counter holds 2^53 of them exactly: 90 000 billion PLN. Every label comes from the product files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter
+
+NOT_KNOWN, OTHER = "none", "other"
+CHANNELS = ("remote", "terminal")
+EXEMPTIONS = (
+    "low_value", "trusted", "one_leg", "unattended", "bank_risk", "merchant_initiated", "recurring", "acquirer_risk", "moto",
+)  # fmt: skip
+SCA = ("authenticated", "contactless", "without", *EXEMPTIONS)
+"""Who was authenticated, or why not: `contactless` is (EU) 2018/389 Art. 11, `without` a contact payment without PIN."""
+
+
+class _Pair:
+    """How many, and how much."""
+
+    __slots__ = ("amount", "count")
+
+    def __init__(self, count: Counter, amount: Counter) -> None:
+        self.count, self.amount = count, amount
+
+    def add(self, grosze: int) -> None:
+        self.count.inc()
+        self.amount.inc(grosze)
+
+
+class PaymentSeries:
+    """`bins`: product id -> BIN; `currencies`: ISO 4217 number -> letters. What is in neither counts as "none", "other"."""
+
+    def __init__(self, registry: CollectorRegistry, bins: Mapping[str, str], currencies: Mapping[str, str]) -> None:
+        by: tuple[str, ...] = ("product", "currency")
+        self._approved = _counters(
+            registry, "authsvc_approved", "Approved payments, by the currency they were asked in.", by
+        )
+        by = ("product", "channel", "sca")
+        self._sca = _counters(registry, "authsvc_sca", "Approved payments, by what stood behind SCA (RTS Art. 21).", by)
+        self._wrong = Counter("authsvc_pin_wrong", "Wrong PINs offered.", ("bin",), registry=registry)
+        self.know(bins, currencies)
+
+    def know(self, bins: Mapping[str, str], currencies: Mapping[str, str]) -> None:
+        """The products and currencies of now. Series once made stay, so a counter never goes back."""
+        self._currencies = dict(currencies)
+        products = [*dict.fromkeys((*bins, NOT_KNOWN))]
+        letters = (*currencies.values(), OTHER)
+        self._by_currency = _pairs(self._approved, ((product, name) for product in products for name in letters))
+        self._by_sca = _pairs(self._sca, ((p, channel, sca) for p in products for channel in CHANNELS for sca in SCA))
+        self._wrong_of = {product: self._wrong.labels(bins.get(product, NOT_KNOWN)) for product in products}
+
+    def approved(self, product: str, currency: str, channel: str, sca: str, grosze: int) -> None:
+        """A payment was approved. `currency`: DE49; `channel`, `sca`: of `CHANNELS` and `SCA`."""
+        product = product if product in self._wrong_of else NOT_KNOWN
+        self._by_currency[product, self._currencies.get(currency, OTHER)].add(grosze)
+        self._by_sca[product, channel, sca].add(grosze)
+
+    def pin_wrong(self, product: str) -> None:
+        self._wrong_of.get(product, self._wrong_of[NOT_KNOWN]).inc()
+
+
+def _counters(registry: CollectorRegistry, name: str, text: str, labels: tuple[str, ...]) -> tuple[Counter, Counter]:
+    return (
+        Counter(f"{name}_payments", text, labels, registry=registry),
+        Counter(f"{name}_grosze", f"{text} In grosze.", labels, registry=registry),
+    )
+
+
+def _pairs(of: tuple[Counter, Counter], labels: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], _Pair]:
+    count, amount = of
+    return {each: _Pair(count.labels(*each), amount.labels(*each)) for each in labels}

