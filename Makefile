@@ -43,10 +43,10 @@ load: setup   ## a one-minute load story against the running engine
 	$(PY) -m loadtest
 
 observe: setup   ## a real Prometheus on loopback, with the alerts, against the running engine under load
-	@$(PY) -m observe
+	@$(PY) -m loadtest.observe
 
 dashboards: setup   ## write the Grafana dashboards of config/grafana anew
-	@$(PY) -m observe.dashboards
+	@$(PY) -m loadtest.observe.dashboards
 
 conformance: setup   ## write docs/conformance.md: paragraph, rule, tests, products; fails when one has no test
 	$(PY) tests/conformance.py

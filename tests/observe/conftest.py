@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from observe.prometheus import PrometheusError, program
+from loadtest.observe.prometheus import PrometheusError, program
 
 
 def _program(name: str) -> Path:

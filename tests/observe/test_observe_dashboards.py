@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from observe.dashboards import DASHBOARDS, FOLDER, text_of
+from loadtest.observe.dashboards import DASHBOARDS, FOLDER, text_of
 
 
 def test_no_other_file() -> None:

@@ -25,8 +25,8 @@ from loadtest import accounts, generator, mix
 from loadtest.__main__ import run, wallets_of
 from loadtest.engine import ROOT, PrivateEngine, free_ports
 from loadtest.messages import zone_key
-from observe.dashboards import DASHBOARDS
-from observe.prometheus import Prometheus, PrometheusError
+from loadtest.observe.dashboards import DASHBOARDS
+from loadtest.observe.prometheus import Prometheus, PrometheusError
 
 DATA_SECONDS = 60
 ALERT_SECONDS = 60

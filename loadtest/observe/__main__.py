@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from observe.prometheus import TARGET, Prometheus, PrometheusError
+from loadtest.observe.prometheus import TARGET, Prometheus, PrometheusError
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})

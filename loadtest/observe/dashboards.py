@@ -1,4 +1,4 @@
-"""The Grafana dashboards, as code: `python -m observe.dashboards` writes config/grafana/*.json (`make dashboards`).
+"""The Grafana dashboards, as code: `python -m loadtest.observe.dashboards` writes config/grafana/*.json (`make dashboards`).
 
 Queries read series and recording rules of config/prometheus; none has a variable of Grafana in it, so each can be run in
 Prometheus as it stands, and a test does.
@@ -14,7 +14,7 @@ from grafana_foundation_sdk.builders import dashboard, prometheus, stat, timeser
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import DataSourceRef
 
-FOLDER = Path(__file__).parents[1] / "config/grafana"
+FOLDER = Path(__file__).parents[2] / "config/grafana"
 SOURCE = DataSourceRef(type_val="prometheus", uid="${source}")
 WIDE, HALF, THIRD, QUARTER = 24, 12, 8, 6
 HEIGHT, LOW = 8, 4

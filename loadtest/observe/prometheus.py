@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-CONFIG = Path(__file__).parents[1] / "config/prometheus"
+CONFIG = Path(__file__).parents[2] / "config/prometheus"
 TARGET = "127.0.0.1:8580"
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
