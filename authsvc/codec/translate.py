@@ -199,6 +199,7 @@ def _presentment(fields: Mapping[str, str], card: CardRef) -> Presentment:
         mcc=fields.get("18", ""),
         country=fields.get("19", ""),
         cash=subfields.cashback(fields["54"]) if "54" in fields else Minor(0),
+        link=subfields.parse(fields["48"]).get(_LINK, "").strip() if "48" in fields else "",
     )
 
 

@@ -197,7 +197,8 @@ class Presentment(Struct, frozen=True, tag="presentment", omit_defaults=True):
     """An 0220, or a line of a clearing file: the claim that turns a hold into a posting.
 
     `original`: the authorization, by DE90, or by RRN; `code`: its authorization code (DE38); `final`: no other presentment of
-    it will come; `kind`, `amount` … `condition`: as in `Authorization`; `idempotency`: of one that came by no message.
+    it will come; `kind`, `amount` … `condition`, `link`: as in `Authorization`; `idempotency`: of one that came by no
+    message.
     """
 
     account: AccountId
@@ -218,4 +219,5 @@ class Presentment(Struct, frozen=True, tag="presentment", omit_defaults=True):
     billing_currency: str = ""
     cash: Minor = Minor(0)
     virtual: VirtualId = VirtualId("")
+    link: str = ""
     idempotency: str = ""

@@ -140,12 +140,14 @@ def hold_to_add_to(request: Authorization, account: Account) -> Hold | None:
 
 
 def hold_presented(request: Presentment, account: Account) -> Hold | None:
-    """The hold that a presentment claims: by DE90; else by authorization code, with the RRN to tell two of them apart; else by
-    RRN alone."""
+    """The hold that a presentment claims: by DE90; else by its link (DE48.63); else by authorization code, with the RRN to tell
+    two of them apart; else by RRN alone."""
     holds = [hold for hold in reversed(account.holds) if hold.card == request.card]
     origin, original = request.origin, request.original
     if original.stan:
         return next((hold for hold in holds if names(original, "", origin.merchant, hold.origin)), None)
+    if request.link and (linked := next((hold for hold in holds if hold.link == request.link), None)) is not None:
+        return linked
     coded = [hold for hold in holds if request.code and hold.authorization_code == request.code]
     if len(coded) == 1:
         return coded[0]

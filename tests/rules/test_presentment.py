@@ -80,11 +80,12 @@ def test_it_ends_the_hold_and_lowers_the_balance(product: Product) -> None:
         lambda paid, _: presentment(paid, 60_00, original=named(paid)),
         lambda _, story: presentment(None, 60_00, code=story.account.holds[0].authorization_code),
         lambda paid, _: presentment(paid, 60_00),
+        lambda *_: presentment(None, 60_00, link="TRACE0000000042"),
     ],
-    ids=["DE90", "authorization code", "RRN"],
+    ids=["DE90", "authorization code", "RRN", "trace id"],
 )
 def test_how_its_hold_is_found(how: Any) -> None:
-    story, paid = Story(BPS), with_pin(60_00)
+    story, paid = Story(BPS), with_pin(60_00, link="TRACE0000000042")
     story.approve(with_pin(60_00), paid, with_pin(60_00))
     if story.account.holds[0].authorization_code == story.account.holds[1].authorization_code:
         pytest.skip("two codes in a million are equal")
