@@ -148,7 +148,9 @@ class SqliteLedger:
         for append in self._take_queued():
             resolve(append.durable, LedgerDownError("the ledger stopped before this decision"))
         while not self._chores.empty():
-            self._chores.get().done.set_exception(LedgerDownError("the ledger stopped before this was done"))
+            done = self._chores.get().done
+            if not done.done():  # its waiter has gone
+                done.set_exception(LedgerDownError("the ledger stopped before this was done"))
         if self._on_failure is not None:
             self._on_failure(error)
 
@@ -157,24 +159,38 @@ class SqliteLedger:
     def _write_batches(self) -> None:
         while (first := self._queue.get()) is not None:
             appends = first + self._take_queued(MAX_BATCH - len(first))
-            started = perf_counter()
-            try:
-                outcomes = write(self._connection, appends) if appends else []
-                self._do_chores()
-            except BaseException as error:  # noqa: BLE001 - whatever it was: from here on we can promise nothing
-                # Never sync again after a failed sync: the kernel may have dropped the pages and say it went well.
-                self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-                self._loop.call_soon_threadsafe(self._fail, appends, error)
+            # Settled before the chores: what is durable is answered as such, whatever becomes of a chore (law 5).
+            if (appends and not self._write(appends)) or not self._do_chores():
                 return
-            if appends:
-                self._loop.call_soon_threadsafe(self._settle, appends, outcomes, perf_counter() - started)
 
-    def _do_chores(self) -> None:
-        """What else only the writer may do, between two batches."""
+    def _write(self, appends: list[Append]) -> bool:
+        """One batch. False: nothing more can be promised, and everyone has been told."""
+        started = perf_counter()
+        try:
+            outcomes = write(self._connection, appends)
+        except BaseException as error:  # noqa: BLE001 - whatever it was: from here on we can promise nothing
+            self._give_up(appends, error)
+            return False
+        self._loop.call_soon_threadsafe(self._settle, appends, outcomes, perf_counter() - started)
+        return True
+
+    def _do_chores(self) -> bool:
+        """What else only the writer may do, between two batches. False as in `_write`."""
         while not self._chores.empty():
             chore = self._chores.get()
-            done = chore.work(self._connection)
+            try:
+                done = chore.work(self._connection)
+            except BaseException as error:  # noqa: BLE001 - as in `_write`
+                self._chores.put(chore)  # `_fail` tells who waits for it
+                self._give_up([], error)
+                return False
             self._loop.call_soon_threadsafe(_finish, chore.done, done)
+        return True
+
+    def _give_up(self, appends: list[Append], error: BaseException) -> None:
+        # Never sync again after a failed sync: the kernel may have dropped the pages and say it went well.
+        self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        self._loop.call_soon_threadsafe(self._fail, appends, error)
 
     def _take_queued(self, limit: int = 1 << 62) -> list[Append]:
         """What is in the queue now, up to about `limit`; leaves the mark of the end in it."""

@@ -173,8 +173,9 @@ class ClusterConnection:
         for first, last, address in found:
             slots[first : last + 1] = [address] * (last + 1 - first)
         self._slots = slots
-        for address in set(self._nodes) - masters:
-            await self._nodes.pop(address).close()
+        # All out of the map before anything is awaited: another look may be here meanwhile.
+        for node in [self._nodes.pop(address) for address in set(self._nodes) - masters]:
+            await node.close()
 
     def _connection(self, address: Address) -> RedisConnection:
         credentials = f"{self._credentials}@" if self._credentials else ""

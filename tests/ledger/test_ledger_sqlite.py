@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import time
 from importlib import resources
 from pathlib import Path
 
 import apsw
 import pytest
-from ledger_story import approve, end, load, opened, queue, refuse, take, unborn
+from ledger_story import NOON, approve, end, load, opened, queue, refuse, take, unborn
 
 from authsvc.errors import ConfigError, LedgerDownError, StaleAccountError
+from authsvc.ledger import sqlite
+from authsvc.ledger.append import Append
 from authsvc.ledger.journal import CommitUnknownError
 from authsvc.ledger.reconcile import reconcile
 from authsvc.ledger.sqlite import SqliteLedger
 from authsvc.ledger.sqlite_file import SCHEMA_VERSION
 from authsvc.ledger.sqlite_reader import open_reader
+from authsvc.ledger.sqlite_writer import write
 from authsvc.rules.evolve import evolve
 
 
@@ -198,6 +202,41 @@ async def test_a_failed_commit_is_unknown(path: Path) -> None:
     with pytest.raises(LedgerDownError):
         await behind[0]
     assert [type(error) for error in failures] == [CommitUnknownError]
+    assert not ledger.healthy
+    await ledger.close()
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["who asked waits", "who asked has gone"])
+async def test_a_chore_that_fails_takes_no_commit_along(
+    path: Path, monkeypatch: pytest.MonkeyPatch, waits: bool
+) -> None:
+    """What the same turn of the writer made durable is told so (law 5); the chore is not done, and the ledger stops."""
+    failures: list[BaseException] = []
+    ledger = SqliteLedger(path, on_failure=failures.append)
+    await ledger.open()
+    loop, asked = asyncio.get_running_loop(), []
+
+    def ask() -> None:
+        asked.append(asyncio.ensure_future(ledger.forget_holds(NOON, 10)))
+        if not waits:
+            loop.call_soon(asked[0].cancel)
+
+    def write_and_be_asked(connection: apsw.Connection, appends: list[Append]) -> object:
+        outcomes = write(connection, appends)
+        connection.execute("PRAGMA query_only = ON")  # nothing more can be written, as on a full disk
+        loop.call_soon_threadsafe(ask)
+        while ledger._chores.empty():
+            time.sleep(0.001)
+        return outcomes
+
+    monkeypatch.setattr(sqlite, "write", write_and_be_asked)
+    head = await take(ledger, unborn("acc"), load(unborn("acc")))
+    (told,) = await asyncio.gather(asked[0], return_exceptions=True)
+    assert isinstance(told, LedgerDownError if waits else asyncio.CancelledError)
+    async with asyncio.timeout(5):
+        while not failures:
+            await asyncio.sleep(0.001)
+    assert await ledger.head("acc") == head
     assert not ledger.healthy
     await ledger.close()
 

@@ -133,6 +133,17 @@ async def test_a_master_that_dies_takes_its_slots_along(tmp_path: Path) -> None:
     assert told == [True]
 
 
+async def test_masters_leave_while_two_look(tmp_path: Path) -> None:
+    """Both looks come to the same map, and each node is let go of once."""
+    with cluster(tmp_path / "leaving") as servers:
+        connection = ClusterConnection(servers.url, timeout_ms=500)
+        await connection.start()
+        all_on_one = [(0, 16_383, ("127.0.0.1", servers.ports[0]))]
+        await asyncio.gather(connection._take(all_on_one), connection._take(all_on_one))
+        assert set(connection._nodes) == {("127.0.0.1", servers.ports[0])}
+        await connection.close()
+
+
 async def test_no_node_at_all(tmp_path: Path) -> None:
     """Nothing raises but StateDownError, and a start does not wait for ever."""
     connection = ClusterConnection("redis+cluster://127.0.0.1:1", timeout_ms=100)
