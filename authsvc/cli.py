@@ -15,12 +15,14 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import click
 import redis
 import uvloop
 from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode
+from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
 from authsvc import __version__, check, config, engine, logs, workers
@@ -32,7 +34,6 @@ from authsvc.codec.describe import payload_from_text, rows
 from authsvc.codec.dialects import DIALECTS
 from authsvc.errors import AuthsvcError, ConfigError, PeerError
 from authsvc.ledger.postgres_records import PostgresRecords
-from authsvc.ledger.reconcile import Copy
 from authsvc.ledger.reconcile import reconcile as differences
 from authsvc.ledger.sqlite_reader import SqliteReader, open_reader
 from authsvc.model import AccountId, Head, UnixMs
@@ -49,6 +50,7 @@ from authsvc.state.copy import head_in, key_of_account
 from authsvc.state.embedded import EmbeddedValkey
 
 PROGRESS_SECONDS = 1.0
+REDIS_GONE = (redis.RedisError, RedisClusterException)  # the second is no kind of the first
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -167,7 +169,7 @@ def reconcile(file: Path, overrides: tuple[str, ...]) -> None:
     """Prove that heads, holds and the Redis copy agree with the journal; name every account that does not."""
     loaded = config.load(file, overrides)
     reader = _open_ledger(loaded)
-    copy = _redis_copy(loaded)
+    copy = _redis_copies(loaded)
     where = loaded.data_dir / engine.LEDGER_FILE if loaded.ledger.url == config.EMBEDDED else "PostgreSQL"
     click.echo(f"ledger: {where}, Redis copy: {'compared' if copy else 'not running'}")
     count = 0
@@ -175,6 +177,8 @@ def reconcile(file: Path, overrides: tuple[str, ...]) -> None:
         count += 1
         click.echo(f"{difference.account} at {difference.seq}: {difference.what.value}: {difference.detail}")
     click.echo(f"{sum(1 for _ in reader.every_account())} accounts, {count} differences")
+    if copy is not None and copy.unread:
+        click.echo(f"{copy.unread} copies were not compared: their node does not answer")
     if count:
         sys.exit(1)
 
@@ -273,35 +277,48 @@ def _redis(loaded: config.Config) -> redis.Redis | None:
     url = EmbeddedValkey(loaded.data_dir).url if url == config.EMBEDDED else url
     try:
         client = _client(url)
-        client.ping()
-    except redis.RedisError:
+        if not config.is_cluster(url):  # of a cluster the map of slots is here; a ping would ask the dead nodes too
+            client.ping()
+    except REDIS_GONE:
         return None
     return client
 
 
 def _client(url: str) -> redis.Redis:
     """Of one Redis, or of a cluster: both take the commands on an account's key. Raises RedisError."""
-    retry = Retry(NoBackoff(), 0)  # its own: 4 s of waiting
     if not config.is_cluster(url):
-        return redis.Redis.from_url(url, socket_timeout=5, retry=retry)
-    host, port = config.cluster_addresses(url)[0]
+        return redis.Redis.from_url(url, socket_timeout=5, retry=Retry(NoBackoff(), 0))  # its own: 4 s of waiting
+    addresses = config.cluster_addresses(url)  # any of them that lives will do
+    nodes = [ClusterNode(host, port) for host, port in addresses]  # type: ignore[no-untyped-call]
     parts = urlsplit(url.partition(",")[0])
     cluster = redis.RedisCluster(
-        host, port, username=parts.username, password=parts.password, socket_timeout=5, retry=retry
-    )
+        startup_nodes=nodes, username=unquote(parts.username or "") or None, socket_timeout=5,
+        retry=Retry(NoBackoff(), len(nodes)),  # a try for each: the first asked may be the dead one
+        password=unquote(parts.password or "") or None, require_full_coverage=False,
+    )  # fmt: skip
     return cast("redis.Redis", cluster)
 
 
-def _redis_copy(loaded: config.Config) -> Copy | None:
-    """How to read the copy, None when no Redis answers: then there is nothing that could differ."""
+class _Copies:
+    """The copies of accounts, read one by one. `unread`: those whose node did not answer; they are nobody's difference, a copy
+    may be gone at any moment, but it is told."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self.unread = 0
+
+    def __call__(self, account: AccountId) -> Head | None:
+        try:
+            return head_in(account, self._client.hmget(key_of_account(account), "v", "s", "h"))
+        except REDIS_GONE:
+            self.unread += 1
+            return None
+
+
+def _redis_copies(loaded: config.Config) -> _Copies | None:
+    """How to read the copies, None when no Redis answers: then there is nothing that could differ."""
     client = _redis(loaded)
-    if client is None:
-        return None
-
-    def copy(account: AccountId) -> Head | None:
-        return head_in(account, client.hmget(key_of_account(account), "v", "s", "h"))
-
-    return copy
+    return None if client is None else _Copies(client)
 
 
 def _open_ledger(loaded: config.Config) -> SqliteReader | PostgresRecords:
