@@ -175,12 +175,12 @@ class SqliteLedger:
         appended = append_of(before, decision, after, vault, durable)
         if not self.healthy:
             durable.set_exception(LedgerDownError("the ledger takes no more decisions"))
-            return Head(after, appended.new_hash), durable
+            return Head(after, appended.new_hash, appended.state), durable
         if not self._turn:
             # At the end of this turn of the loop, so that all its appends are one order and wake the writer once.
             self._loop.call_soon(self._hand_over)
         self._turn.append(appended)
-        return Head(after, appended.new_hash), durable
+        return Head(after, appended.new_hash, appended.state), durable
 
     def _hand_over(self) -> None:
         if not self._turn:

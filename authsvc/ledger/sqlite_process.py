@@ -44,7 +44,7 @@ from authsvc.model import Decision
 MAX_BATCH = 1_000
 """Rows after which a batch takes no more: bounds a commit's time. A single order may exceed it."""
 READ_BYTES = 1 << 20
-LING=float(os.environ.get("LING","0"))
+LING = float(os.environ.get("LING", "0"))
 
 _decision = msgspec.json.Decoder(Decision).decode
 Prepare = Callable[[apsw.Connection], None]
@@ -99,7 +99,8 @@ class _Writer:
     def run(self) -> None:
         more = True
         while more:
-            if LING: time.sleep(LING)
+            if LING:
+                time.sleep(LING)
             taken, more = self._take()
             appends = [_appended(row) for order in taken if isinstance(order, Write) for row in order.rows]
             # Answered before the chores: what is durable is told as such, whatever becomes of a chore (law 5).
