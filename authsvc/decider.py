@@ -128,7 +128,7 @@ class Decider:
         if loaded > deadline:
             raise LateError(f"{request.account}: not read within {self._within} s")
         account, product = head.account, self._product(request, head.account)
-        decision = decide(with_pin_verdict(request, offered_pvv, account), account, product, now, past)
+        decision = decide(with_pin_verdict(request, offered_pvv, account), account, product, now, past, key)
         if decision.seq <= account.seq:
             return await self._remembered(decision)
         decision = with_chip_answer(decision, chip_answer)
