@@ -59,7 +59,8 @@ PRODUCTS: Mapping[str, Rules] = {
 class State:
     """One card and its account, which has no other. `room`: what can still be paid; `limits`: cash, cashless, internet a day;
     `used`, `times`: the same three today; `tapped`: contactless without PIN since the last SCA; `low_sum`, `low_count`:
-    low-value exemptions since then; `scas`: how many SCAs there were."""
+    low-value exemptions since then; `scas`: how many SCAs there were; `gone`:
+    captured."""
 
     __slots__ = (
         "blocked_on", "day", "failures", "gone", "holds", "limits", "low_count", "low_sum", "room", "rules", "scas",
@@ -102,8 +103,9 @@ BUCKETS = {Kind.ATM: CASH, Kind.WEB: INTERNET}
 WITH_PIN = frozenset({Kind.CHIP_PIN, Kind.ATM, Kind.WRONG_PIN})
 
 
-def from_views(rules: Rules, account: Mapping[str, Any], card: Mapping[str, Any], today: int) -> State:
-    """The state as the control API tells it (wire.md section 4): GET of the account and of the card."""
+def from_views(rules: Rules, account: Mapping[str, Any], card: Mapping[str, Any], today: int) -> State | None:
+    """The state as the control API tells it (wire.md section 4): GET of the account and of the card. None: a card that is
+    blocked or not active yet; nothing is known of what its messages will be answered."""
     limits = card["limits"]
     state = State(rules, account["available"], (limits["cash"], limits["cashless"], limits["internet"]))
     used, left, state.day = card["used_today"], card["pin_tries_left"], today
@@ -113,8 +115,8 @@ def from_views(rules: Rules, account: Mapping[str, Any], card: Mapping[str, Any]
     state.low_sum, state.low_count = card["low_value"]["sum"], card["low_value"]["count"]
     state.failures, state.holds = TRIES - left, len(account["holds"])
     state.blocked_on = today if left == 0 else 0
-    state.gone = card["status"] != "active"
-    return state
+    state.gone = card["status"] == "captured"
+    return state if card["status"] in ("active", "captured") else None
 
 
 def answer(state: State, kind: Kind, amount: int, today: int) -> bytes:
@@ -124,7 +126,7 @@ def answer(state: State, kind: Kind, amount: int, today: int) -> bytes:
     if kind is Kind.ADVICE:
         return APPROVED
     if state.gone:
-        return b"62"
+        return state.rules.third_pin
     if state.blocked_on and (kind not in WITH_PIN or state.blocked_on == today):
         return b"75"
     if kind is Kind.WRONG_PIN:
@@ -175,12 +177,11 @@ def _without_sca(state: State, kind: Kind, amount: int) -> bytes:
 def _limits(state: State, kind: Kind, amount: int) -> bytes:
     """Row 12: amounts first, then counts."""
     bucket = BUCKETS.get(kind, CASHLESS)
-    counted = (CASHLESS, INTERNET) if bucket == INTERNET else (bucket,)
-    if any(state.used[each] + amount > state.limits[each] for each in counted):
+    first = CASHLESS if bucket == INTERNET else bucket  # internet is inside cashless
+    used, limits, times, counts = state.used, state.limits, state.times, state.rules.counts
+    if used[first] + amount > limits[first] or used[bucket] + amount > limits[bucket]:
         return b"61"
-    if any(state.times[each] >= state.rules.counts[each] for each in counted):
-        return state.rules.count_limit
-    return b""
+    return state.rules.count_limit if times[first] >= counts[first] or times[bucket] >= counts[bucket] else b""
 
 
 def _funds(state: State, amount: int) -> bytes:
@@ -193,10 +194,16 @@ def _funds(state: State, amount: int) -> bytes:
 def count(state: State, kind: Kind, amount: int) -> Counted:
     """Row 14: what an approval counts, and what it holds."""
     bucket, tapped, low_value = BUCKETS.get(kind, CASHLESS), kind is Kind.CONTACTLESS, kind is Kind.WEB
-    _add(state, bucket, amount, 1)
+    first = CASHLESS if low_value else bucket
+    state.used[first] += amount
+    state.times[first] += 1
+    if low_value:
+        state.used[INTERNET] += amount
+        state.times[INTERNET] += 1
     state.room -= amount
     state.holds += 1
-    state.unlocked = state.unlocked or kind in WITH_PIN
+    if kind in WITH_PIN:
+        state.unlocked = True
     if tapped:
         state.tapped += amount
     if low_value:
@@ -209,17 +216,13 @@ def give_back(state: State, counted: Counted, amount: int, today: int) -> None:
     state.room += amount
     state.holds -= 1
     if counted.day == today == state.day:
-        _add(state, counted.bucket, -amount, -1)
+        for each in (CASHLESS, INTERNET) if counted.bucket == INTERNET else (counted.bucket,):
+            state.used[each] = max(0, state.used[each] - amount)
+            state.times[each] = max(0, state.times[each] - 1)
     if counted.scas == state.scas and counted.tapped:
         state.tapped = max(0, state.tapped - amount)
     if counted.scas == state.scas and counted.low_value:
         state.low_sum, state.low_count = max(0, state.low_sum - amount), max(0, state.low_count - 1)
-
-
-def _add(state: State, bucket: int, amount: int, times: int) -> None:
-    for each in (CASHLESS, INTERNET) if bucket == INTERNET else (bucket,):
-        state.used[each] = max(0, state.used[each] + amount)
-        state.times[each] = max(0, state.times[each] + times)
 
 
 class Book:
@@ -235,7 +238,9 @@ class Book:
         if len(self.states) == 1 and code not in NOT_DECIDED:
             state = self.states[0]
             before = state.copy() if code != APPROVED else None  # looked at only where the answer may be wrong
-            spare = [getattr(state, name) for name in _CHANGED_BY_ANSWER]
+            spare = (
+                state.failures, state.blocked_on, state.tapped, state.low_sum, state.low_count, state.scas, state.gone
+            )  # fmt: skip
             expected = answer(state, kind, amount, today)
             if expected == code:
                 return True, count(state, kind, amount) if code == APPROVED else None, [expected]
@@ -297,7 +302,8 @@ class Book:
         untouched = [] if done else [state.copy() for state in self.states]
         for state in self.states:
             happens(state)
-        self._keep(self.states + untouched)
+        if untouched:
+            self._keep(self.states + untouched)
 
     def _keep(self, states: list[State]) -> None:
         kept: list[State] = []

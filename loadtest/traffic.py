@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from bisect import bisect
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
 from random import Random
@@ -184,13 +183,13 @@ class Traffic:
         self._repeatable: deque[Sent] = deque(maxlen=REMEMBERED)
 
     def next(self) -> Sent:
-        kind = self._kinds()
+        kind = next(self._kinds)
         if kind not in PAYMENTS:
             earlier = _first_free(self._repeatable if kind is Kind.REPEAT else self._approved)
             if earlier is not None:
                 earlier.payer.busy = True
                 return self._repeat(earlier) if kind is Kind.REPEAT else self._following(kind, earlier)
-            kind = self._payments()
+            kind = next(self._payments)
         return self._payment(kind)
 
     def _payment(self, kind: Kind) -> Sent:
@@ -268,9 +267,9 @@ class Traffic:
         return verdict
 
     def _judged(self, sent: Sent, answer: Reading) -> Verdict:
-        if answer.mti != _response_to(sent.mti):
+        if answer.mti != RESPONSES[sent.mti]:
             self.unanswered(sent)
-            return Verdict("wrong", f"MTI {_response_to(sent.mti).decode()}")
+            return Verdict("wrong", f"MTI {RESPONSES[sent.mti].decode()}")
         if answer.rrn != sent.rrn or answer.amount != sent.amount:
             self.unanswered(sent)
             return Verdict("wrong", "DE4 and DE37 as sent")
@@ -311,12 +310,13 @@ class Traffic:
             self._follow(sent, False)
 
 
+RESPONSES = {
+    b"%b%d" % (mti, last): mti[:2] + b"%d0" % (int(mti[2:]) + 1)
+    for mti in (b"010", b"012", b"022", b"040")
+    for last in (0, 1)
+}
+"""MTI of the answer: the function is one further, and there is no repeat of an answer."""
 _PIN = frozenset({Kind.CHIP_PIN, Kind.ATM, Kind.WRONG_PIN})
-
-
-def _response_to(mti: bytes) -> bytes:
-    """0100 → 0110, 0121 → 0130: the function is one further, and there is no repeat of an answer."""
-    return mti[:2] + (b"1" if mti[2:3] == b"0" else b"3") + b"0"
 
 
 def _first_free(earlier: deque[Sent]) -> Sent | None:
@@ -347,8 +347,8 @@ def _popularity(cards: int, zipf: float, random: Random) -> Iterator[int]:
             yield from random.choices(ranks, cum_weights=sums, k=DRAWN)
 
 
-def _chooser(shares: Mapping[Kind, float], random: Random) -> Callable[[], Kind]:
-    """Draws a kind as often as its share says."""
+def _chooser(shares: Mapping[Kind, float], random: Random) -> Iterator[Kind]:
+    """Kinds without end, each as often as its share says."""
     kinds, sums = list(shares), list(accumulate(shares.values()))
-    total, last = sums[-1], len(kinds) - 1
-    return lambda: kinds[min(last, bisect(sums, random.random() * total))]
+    while True:
+        yield from random.choices(kinds, cum_weights=sums, k=DRAWN)
