@@ -39,8 +39,8 @@ fuzz: setup   ## a million odd messages at the codec, from the corpus in tests/d
 	@mkdir -p var/fuzz
 	cd tests/codec && ../../$(PY) fuzz_codec.py -runs=1000000 -max_len=700 -artifact_prefix=../../var/fuzz/ ../../var/fuzz ../data/fuzz
 
-load: setup   ## a one-minute load story against the running engine
-	$(PY) -m loadtest
+load: setup   ## a one-minute load story against the running engine; leaves var/load.json and var/load.html
+	$(PY) -m loadtest --report var/load
 
 observe: setup   ## a real Prometheus on loopback, with the alerts, against the running engine under load
 	@$(PY) -m loadtest.observe
