@@ -1,8 +1,8 @@
 """The command line. Exit 0 done, 1 refused or found a difference, 2 wrong use.
 
 `serve` runs the engine. `explain`, `reconcile`, `rebuild` and `replay` read its ledger, beside it or without it; `describe`
-reads a message. `account import` (`cli_import`) fills the ledger. `account` and `card` (`cli_cards`) and `present` (`cli_present`) ask a
-running engine through its control API.
+reads a message; `account import` (`cli_import`) fills a ledger. `account` and `card` (`cli_cards`) and `present`
+(`cli_present`) ask a running engine through its control API.
 """
 
 from __future__ import annotations

@@ -7,10 +7,13 @@ writer, so the engine must be stopped; on PostgreSQL it may run.
 from __future__ import annotations
 
 import csv
+import gc
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import get_context
 from pathlib import Path
 
 import click
@@ -19,7 +22,7 @@ import msgspec
 from authsvc import config, engine
 from authsvc.clock import SimulatedClock, SystemClock
 from authsvc.importing.accounts import NewAccount, Template, generated, read
-from authsvc.importing.run import Import, MadeCard, Progress
+from authsvc.importing.run import Import, MadeCard, Maker, Progress, packed
 from authsvc.ledger.bulk import BulkLedger
 from authsvc.ledger.postgres_bulk import PostgresBulk
 from authsvc.ledger.sqlite_bulk import SqliteBulk
@@ -64,8 +67,13 @@ def import_accounts(
     accounts = read(source) if source is not None else generated(_template(like), generate or 0)
     ledger = _ledger(loaded)
     try:
-        with _cards_to(cards_out) as on_card:
-            _run(_import(loaded, ledger, name or (source.name if source else "generated"), on_card), accounts)
+        begin = (file, overrides, name or (source.name if source else "generated"))
+        _maker(loaded, begin[2])  # what is wrong with the settings is told here, in one line
+        with (
+            _cards_to(cards_out) as on_card,
+            ProcessPoolExecutor(1, get_context("spawn"), _begin_making, begin) as pool,
+        ):
+            _run(Import(ledger, pool, _make, on_card), accounts)
     finally:
         ledger.close()
 
@@ -80,18 +88,32 @@ def _ledger(loaded: config.Config) -> BulkLedger:
     return PostgresBulk(loaded.ledger.url, loaded.ledger.partitions)
 
 
-def _import(loaded: config.Config, ledger: BulkLedger, name: str, on_card: Callable[[MadeCard], None] | None) -> Import:
+def _maker(loaded: config.Config, name: str) -> Maker:
     keys = load_keys(loaded.key_file)
     mint = Mint(keys, SoftHsm(keys), Vault(keys, _nothing, _nothing))
     clock = SimulatedClock(loaded.data_dir / "clock") if loaded.clock == "simulated" else SystemClock()
-    return Import(engine.products_of(loaded), mint, ledger, clock(), name, on_card)
+    return Maker(engine.products_of(loaded), mint, clock(), name)
 
 
 async def _nothing(_: object) -> None:
     """Nothing is looked up in the vault here."""
 
 
+_makers: list[Maker] = []
+"""Of the process that makes: one, from its begin on."""
+
+
+def _begin_making(file: Path, overrides: tuple[str, ...], name: str) -> None:
+    gc.disable()  # a chunk is tens of thousands of tuples and no cycle: to look at them again and again costs a tenth
+    _makers.append(_maker(config.load(file, overrides), name))
+
+
+def _make(accounts: bytes, before: int) -> bytes:
+    return packed(_makers[0], accounts, before)
+
+
 def _run(importing: Import, accounts: Iterable[NewAccount]) -> None:
+    gc.disable()
     started = told = time.monotonic()
     done = Progress()
     for done in importing.run(accounts):

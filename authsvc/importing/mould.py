@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from authsvc.errors import AuthsvcError
 from authsvc.importing.accounts import NewAccount
-from authsvc.ledger.bulk import NewAccountRows, Row
+from authsvc.ledger.bulk import NewAccountRows, Row, vault_row
 from authsvc.ledger.entries import entries_of
 from authsvc.ledger.journal import ZERO_HASH, VaultEntry, chain, columns
 from authsvc.model import (
@@ -120,7 +120,7 @@ def rows_by_rules(new: NewAccount, named: Named, product: Product, now: UnixMs) 
             for one in entries_of(decision)
         ]
     head: Row = (named.account, len(journal), previous, _encode(after).decode())
-    return NewAccountRows(named.account, head, journal, entries, list(named.cards))
+    return NewAccountRows(named.account, head, journal, entries, [vault_row(entry) for entry in named.cards])
 
 
 def _minor(amount: int | None) -> Minor | None:
@@ -181,7 +181,7 @@ class Mould:
             journal.append((account, seq, at, kind, 0, "", "", encoded.decode(), previous))
         head: Row = (account, len(journal), previous, self._state.fill(values).decode())
         entries = [self._entry(row, new, account) for row in self._entries]
-        return NewAccountRows(account, head, journal, entries, list(named.cards))
+        return NewAccountRows(account, head, journal, entries, [vault_row(entry) for entry in named.cards])
 
     def _entry(self, row: Row, new: NewAccount, account: AccountId) -> Row:
         _, seq, leg, at, posting, kind, card, debit, credit, amount = row
@@ -190,7 +190,7 @@ class Mould:
 
 
 def _values(new: NewAccount, named: Named) -> list[bytes]:
-    """What differs between accounts of one shape, as it stands in JSON: a holder's name may need escaping, nothing else does."""
+    """What differs between accounts of one shape, as it stands in JSON; only a holder's name may need escaping."""
     holder = _encode(new.holder)[1:-1] if new.holder else b""
     values = [named.account.encode(), holder, b"%d" % new.load if new.load else b""]
     for entry, pvv, expiry in zip(named.cards, named.pvvs, named.expiries, strict=True):

@@ -6,10 +6,15 @@ that is not given from the name and the card's place in the set. So a second run
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import marshal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future
 from hashlib import blake2b
 from itertools import islice
 from typing import NamedTuple, Protocol
+
+import msgspec
 
 from authsvc.errors import ConfigError
 from authsvc.importing.accounts import NewAccount, NewCard, pan_of
@@ -22,6 +27,10 @@ from authsvc.rules.calendar import day_of, is_past_expiry
 
 MOST_SHAPES = 1_000
 """Moulds kept; a file in which every account has a shape of its own must not fill the memory."""
+
+
+AHEAD = 3
+"""Chunks made, or being made, while one is written."""
 
 
 class Mint(Protocol):
@@ -52,56 +61,31 @@ class Progress(NamedTuple):
     found: int = 0
 
 
-class _Asked(NamedTuple):
-    new: NewAccount
-    account: AccountId
-    pans: tuple[str, ...]
+class Maker:
+    """Makes the rows of accounts. `name`: of the set; `now`: when all of it happens."""
 
-
-class Import:
-    """One import. `name`: of the set; `on_card`: told of every card, also of one that was there."""
-
-    def __init__(
-        self, products: Products, mint: Mint, ledger: BulkLedger, now: UnixMs, name: str,
-        on_card: Callable[[MadeCard], None] | None = None,
-    ) -> None:  # fmt: skip
+    def __init__(self, products: Products, mint: Mint, now: UnixMs, name: str) -> None:
         self._products = products
         self._mint = mint
-        self._ledger = ledger
         self._now = now
         self._today = day_of(now)
         self._name = name
-        self._on_card = on_card
-        self._number = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")
+        self._first = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")
         self._moulds: dict[tuple[object, ...], Mould | None] = {}
 
-    def run(self, accounts: Iterable[NewAccount]) -> Iterator[Progress]:
-        """Progress after each chunk. Raises ConfigError for what is asked wrongly, ImportRefusedError for what the rules
-        do not allow, BulkTakenError; all before it stays written."""
-        asked, done = iter(accounts), Progress()
-        while chunk := [self._asked(new) for new in islice(asked, self._ledger.most_accounts)]:
-            names = [one.account for one in chunk]
-            if len(set(names)) < len(names):
-                raise ConfigError(f"a key comes twice among the accounts up to {chunk[-1].new.key!r}")
-            present = self._ledger.present(names)
-            rows = [self._rows(one) for one in chunk if one.account not in present]
-            self._write(rows, chunk)
-            if self._on_card is not None:
-                self._tell(chunk, self._on_card)
-            done = Progress(done.written + len(rows), done.found + len(present))
-            yield done
+    def made(self, accounts: Sequence[NewAccount], before: int) -> tuple[list[NewAccountRows], list[MadeCard]]:
+        """Rows and cards; `before`: how many cards of the set come before these.
 
-    def _write(self, rows: list[NewAccountRows], chunk: list[_Asked]) -> None:
-        try:
-            self._ledger.write(rows)
-        except BulkTakenError as error:
-            keys = f"{chunk[0].new.key!r} to {chunk[-1].new.key!r}"
-            raise BulkTakenError(f"accounts {keys}: {error}; nothing of them was written") from error
-
-    def _asked(self, new: NewAccount) -> _Asked:
-        product = self._product(new)
-        pans = tuple(self._pan(card, product) for card in new.cards)
-        return _Asked(new, self._mint.account_id(f"import\x1f{self._name}\x1f{new.key}"), pans)
+        Raises ConfigError for what is asked wrongly, ImportRefusedError for what the rules do not allow.
+        """
+        rows: list[NewAccountRows] = []
+        cards: list[MadeCard] = []
+        for new in accounts:
+            product = self._product(new)
+            of_this = self._cards(new, product, before + len(cards))
+            cards += of_this
+            rows.append(self._rows(new, product, of_this))
+        return rows, cards
 
     def _product(self, new: NewAccount) -> Product:
         product = self._products.get(new.product)
@@ -114,19 +98,27 @@ class Import:
                 raise ConfigError(f"account {new.key!r}: individual_limit: only cards of a credit product have one")
         return product
 
-    def _pan(self, card: NewCard, product: Product) -> str:
-        self._number += 1
-        return card.pan or pan_of(product.bin, self._number)
+    def account_id(self, new: NewAccount) -> AccountId:
+        return self._mint.account_id(f"import\x1f{self._name}\x1f{new.key}")
+
+    def _cards(self, new: NewAccount, product: Product, before: int) -> list[MadeCard]:
+        account = self.account_id(new)
+        return [
+            MadeCard(
+                card.pan or pan_of(product.bin, self._first + before + place), self._expiry(card, product), card.pin, account,
+                self._mint.card_id(account, str(place)),
+            )
+            for place, card in enumerate(new.cards)
+        ]  # fmt: skip
 
     def _expiry(self, card: NewCard, product: Product) -> str:
         return card.expiry or f"{(int(self._today[2:4]) + product.card_years) % 100:02}{self._today[5:7]}"
 
-    def _rows(self, asked: _Asked) -> NewAccountRows:
-        new, product = asked.new, self._products[asked.new.product]
-        named = self._named(asked, product)
-        if new.shape not in self._moulds:
-            self._moulds[new.shape] = self._mould(new, named, product)
-        mould = self._moulds[new.shape]
+    def _rows(self, new: NewAccount, product: Product, cards: Sequence[MadeCard]) -> NewAccountRows:
+        named, shape = self._named(new, cards), new.shape
+        if shape not in self._moulds:
+            self._moulds[shape] = self._mould(new, named, product)
+        mould = self._moulds[shape]
         return rows_by_rules(new, named, product, self._now) if mould is None else mould.rows(new, named)
 
     def _mould(self, new: NewAccount, named: Named, product: Product) -> Mould | None:
@@ -137,18 +129,78 @@ class Import:
         by_rules = rows_by_rules(new, named, product, self._now)
         return mould if mould.rows(new, named) == by_rules else None
 
-    def _named(self, asked: _Asked, product: Product) -> Named:
+    def _named(self, new: NewAccount, cards: Sequence[MadeCard]) -> Named:
         entries, pvvs = [], []
-        for place, (card, pan) in enumerate(zip(asked.new.cards, asked.pans, strict=True)):
-            name = self._mint.card_id(asked.account, str(place))
-            pvv, pan_hash, sealed = self._mint.card_secrets(pan, card.pin, name)
-            entries.append(VaultEntry(pan_hash, asked.account, name, pan[-4:], sealed))
+        for card in cards:
+            pvv, pan_hash, sealed = self._mint.card_secrets(card.pan, card.pin, card.card)
+            entries.append(VaultEntry(pan_hash, card.account, card.card, card.pan[-4:], sealed))
             pvvs.append(pvv)
-        expiries = tuple(self._expiry(card, product) for card in asked.new.cards)
-        return Named(asked.account, tuple(entries), tuple(pvvs), expiries)
+        account = cards[0].account if cards else self.account_id(new)
+        return Named(account, tuple(entries), tuple(pvvs), tuple(card.expiry for card in cards))
 
-    def _tell(self, chunk: list[_Asked], on_card: Callable[[MadeCard], None]) -> None:
-        for one in chunk:
-            for place, (card, pan) in enumerate(zip(one.new.cards, one.pans, strict=True)):
-                expiry = self._expiry(card, self._products[one.new.product])
-                on_card(MadeCard(pan, expiry, card.pin, one.account, self._mint.card_id(one.account, str(place))))
+
+Packed = bytes
+Make = Callable[[bytes, int], Packed]
+"""`packed` of a maker of the other process: accounts as MessagePack, how many cards came before → rows and cards."""
+
+
+def packed(maker: Maker, accounts: bytes, before: int) -> Packed:
+    """What `Maker.made` makes, for another process of this very program; marshal copies such tuples for next to nothing."""
+    rows, cards = maker.made(msgspec.msgpack.decode(accounts, type=list[NewAccount]), before)
+    plain = [(one.account, one.head, one.journal, one.entries, one.vault) for one in rows]
+    return marshal.dumps((plain, [tuple(card) for card in cards]))
+
+
+class _Chunk(NamedTuple):
+    """`keys`: of its first and last account."""
+
+    keys: tuple[str, str]
+    made: Future[Packed]
+
+
+class Import:
+    """One import: chunks are made ahead by `executor`, which runs `make`, and written here. `on_card`: told of every card, also
+    of one that was there."""
+
+    def __init__(
+        self, ledger: BulkLedger, executor: Executor, make: Make, on_card: Callable[[MadeCard], None] | None = None
+    ) -> None:
+        self._ledger = ledger
+        self._executor = executor
+        self._make = make
+        self._on_card = on_card
+        self._cards = 0
+
+    def run(self, accounts: Iterable[NewAccount]) -> Iterator[Progress]:
+        """Progress after each chunk. Raises what `Maker.made` raises, and BulkTakenError; all before it stays written."""
+        asked, done = iter(accounts), Progress()
+        ahead: deque[_Chunk] = deque()
+        while True:
+            while len(ahead) < AHEAD and (chunk := list(islice(asked, self._ledger.most_accounts))):
+                ahead.append(self._begun(chunk))
+            if not ahead:
+                return
+            done = self._written(ahead.popleft(), done)
+            yield done
+
+    def _begun(self, chunk: list[NewAccount]) -> _Chunk:
+        data, before = msgspec.msgpack.encode(chunk), self._cards
+        self._cards += sum(len(new.cards) for new in chunk)
+        return _Chunk((chunk[0].key, chunk[-1].key), self._executor.submit(self._make, data, before))
+
+    def _written(self, chunk: _Chunk, done: Progress) -> Progress:
+        plain, cards = marshal.loads(chunk.made.result())
+        names = [row[0] for row in plain]
+        where = f"accounts {chunk.keys[0]!r} to {chunk.keys[1]!r}"
+        if len(set(names)) < len(names):
+            raise ConfigError(f"{where}: a key comes twice")
+        present = self._ledger.present(names)
+        rows = [NewAccountRows(*row) for row in plain if row[0] not in present]
+        try:
+            self._ledger.write(rows)
+        except BulkTakenError as error:
+            raise BulkTakenError(f"{where}: {error}") from error
+        for card in cards if self._on_card is not None else ():
+            assert self._on_card is not None
+            self._on_card(MadeCard(*card))
+        return Progress(done.written + len(rows), done.found + len(present))

@@ -19,13 +19,13 @@ class BulkTakenError(AuthsvcError):
 
 
 class NewAccountRows(Struct, gc=False):
-    """Of one account: its journal in order, its head, its entries, its cards; as tuples in the order of the columns."""
+    """Of one account: its head, its journal in order, its entries, its cards; as tuples in the order of the columns."""
 
     account: AccountId
     head: Row
     journal: list[Row]
     entries: list[Row]
-    vault: list[VaultEntry]
+    vault: list[Row]
 
 
 HEAD = ("account", "seq", "hash", "state")

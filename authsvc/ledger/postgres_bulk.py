@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from authsvc.ledger.bulk import ENTRIES, HEAD, JOURNAL, VAULT, BulkTakenError, NewAccountRows, Row, vault_row
+from authsvc.ledger.bulk import ENTRIES, HEAD, JOURNAL, VAULT, BulkTakenError, NewAccountRows, Row
 from authsvc.ledger.postgres_database import ROWS_A_TRANSACTION, Connection, connect, migrate
 from authsvc.model import AccountId
 
@@ -63,7 +63,7 @@ class PostgresBulk:
                 await self._into("head", HEAD, [one.head for one in rows])
                 await self._into("journal", (*JOURNAL, "position"), placed)
                 await self._into("entries", ENTRIES, [row for one in rows for row in one.entries])
-                await self._into("vault", VAULT, [vault_row(entry) for one in rows for entry in one.vault])
+                await self._into("vault", VAULT, [row for one in rows for row in one.vault])
         except asyncpg.UniqueViolationError as error:
             raise BulkTakenError(
                 "a PAN leads to another card already, or another import opens the same accounts"

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import apsw
+import msgspec
 
 from authsvc.errors import ConfigError
-from authsvc.ledger.bulk import ENTRIES, HEAD, JOURNAL, VAULT, BulkTakenError, NewAccountRows, Row, vault_row
+from authsvc.ledger.bulk import ENTRIES, HEAD, JOURNAL, VAULT, BulkTakenError, NewAccountRows, Row
 from authsvc.ledger.sqlite_file import create, lock, open_writer
 from authsvc.model import AccountId
 
@@ -18,6 +19,8 @@ CACHE_KB = 262_144
 """Rows come in the order of nothing, so every index is written all over: it should fit. For the time of the import alone."""
 CHECKPOINT_PAGES = 50_000
 """Nobody waits for an answer here, so a long checkpoint hurts nobody, and a page that many rows changed is copied once."""
+
+_PRESENT = "SELECT account FROM head WHERE account IN (SELECT value FROM json_each(?))"
 
 
 class SqliteBulk:
@@ -37,11 +40,8 @@ class SqliteBulk:
         self._connection.wal_autocheckpoint(CHECKPOINT_PAGES)
 
     def present(self, accounts: list[AccountId]) -> set[AccountId]:
-        found: set[AccountId] = set()
-        for account in accounts:
-            if self._connection.execute("SELECT 1 FROM head WHERE account = ?", (account,)).get is not None:
-                found.add(account)
-        return found
+        rows = self._connection.execute(_PRESENT, (msgspec.json.encode(accounts).decode(),))
+        return {AccountId(str(account)) for (account,) in rows}
 
     def write(self, rows: list[NewAccountRows]) -> None:
         rows = sorted(rows, key=lambda one: one.account)  # neighbours in the indexes come one after another
@@ -50,7 +50,7 @@ class SqliteBulk:
                 self._insert("head", HEAD, [one.head for one in rows])
                 self._insert("journal", JOURNAL, [row for one in rows for row in one.journal])
                 self._insert("entries", ENTRIES, [row for one in rows for row in one.entries])
-                self._insert("vault", VAULT, sorted(vault_row(entry) for one in rows for entry in one.vault))
+                self._insert("vault", VAULT, sorted(row for one in rows for row in one.vault))
         except apsw.ConstraintError as error:
             raise BulkTakenError("a PAN leads to another card already") from error
 
