@@ -26,17 +26,19 @@ class EngineError(Exception):
 
 
 class PrivateEngine:
-    """A context manager. `clock`: "simulated" or "system"; `settings`: more "KEY=VALUE" for `--set`."""
+    """A context manager. `clock`: "simulated" or "system"; `settings`: more "KEY=VALUE" for `--set`; `data_dir`: data that is
+    there already, and stays."""
 
-    def __init__(self, clock: str = "simulated", settings: tuple[str, ...] = ()) -> None:
+    def __init__(self, clock: str = "simulated", settings: tuple[str, ...] = (), data_dir: Path | None = None) -> None:
         self._clock = clock
+        self._kept_dir = data_dir
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> PrivateEngine:
         """Raises EngineError; then nothing is left behind."""
         self._folder = tempfile.TemporaryDirectory(prefix="authsvc-")
-        self.data_dir = Path(self._folder.name)
+        self.data_dir = self._kept_dir or Path(self._folder.name)
         self.iso_port, self.api_port = free_ports(2)
         self.api = Api(f"http://{HOST}:{self.api_port}", DEMO_TOKEN)
         self._log = self.data_dir / "engine.log"
