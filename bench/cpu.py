@@ -26,6 +26,12 @@ def workers_of(pid: int) -> list[int]:
     return [int(child) for child in children if "authsvc.workers" in Path(f"/proc/{child}/cmdline").read_text()]
 
 
+def children_of(pid: int) -> dict[int, str]:
+    """Its direct children, with what they run."""
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return {int(child): Path(f"/proc/{child}/cmdline").read_text().replace("\0", " ") for child in found}
+
+
 def memory_mb(pid: int) -> float:
     """Resident memory."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
