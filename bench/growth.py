@@ -1,7 +1,8 @@
-"""What a message costs as things grow: `python -m bench.growth`. Accounts, open holds of an account, links, messages under way.
+"""What a message costs as things grow: `python -m bench.growth`. Accounts, open holds of one, links, messages under way.
 
-Every point is an engine of its own on freshly imported accounts, a short load to warm it, and a closed loop that is measured. What
-is measured is kept in a file, so a run that was stopped goes on with the points that are missing; --again measures anew.
+Every point is an engine of its own on freshly imported accounts, a short load to warm it, and a closed loop that is
+measured. What is measured is kept in a file, so a run that was stopped goes on with the points that are missing; --again
+measures anew.
 """
 
 from __future__ import annotations

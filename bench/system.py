@@ -138,7 +138,8 @@ def measured(name: str, watch: Callable[[], Cpu], load: Callable[[], report.Resu
     result = load()
     after = watch()
     answered = max(1, result.answered)
-    return Measured(name, result, {who: (after[who] - before[who]) * 1e6 / answered for who in after})
+    spent = {who: max(0.0, after[who] - before[who]) for who in after}  # below 0: two clocks of whole ticks, read apart
+    return Measured(name, result, {who: seconds * 1e6 / answered for who, seconds in spent.items()})
 
 
 def watching(engine: PrivateEngine) -> Callable[[], Cpu]:

@@ -127,9 +127,12 @@ def plot(lines: Sequence[Line], unit: str, log_y: bool = False, nines: bool = Fa
         down = (HEIGHT - BOTTOM) - (y - low_y) / ((high_y - low_y) or 1) * (HEIGHT - BOTTOM - 12)
         return f"{right:.1f},{down:.1f}"
 
+    ticks: Sequence[float] = NINES if nines else _sevenths(least, most)
+    if log_x:
+        ticks = sorted({x for line in lines for x, _ in line.points})
     drawn = [
-        *_grid(low_y, high_y, log_y, place, least if not nines else 0.0),
-        *_across(least, most, unit, nines, place),
+        *_grid(low_y, high_y, log_y, place, next(x for line in lines for x, _ in line.points)),
+        *_across(ticks, unit, nines or log_x, place),
     ]
     for number, line in enumerate(lines):
         colour = COLOURS[number % len(COLOURS)]
