@@ -27,7 +27,7 @@ COMMANDS = [
     ("account", "open"), ("account", "show"),
     ("account", "load"), ("account", "charge"), ("account", "statement"), ("account", "billing"),
     ("account", "trial-balance"), ("card",), ("card", "issue"), ("card", "show"), ("card", "block"), ("card", "limits"),
-    ("card", "activate"), ("card", "unblock"), ("card", "unblock-pin"), ("present",),
+    ("account", "import"), ("card", "activate"), ("card", "unblock"), ("card", "unblock-pin"), ("present",),
 ]  # fmt: skip
 
 
