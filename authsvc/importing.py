@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Annotated, NamedTuple
 
@@ -38,9 +38,9 @@ from authsvc.rules.decide import decide
 from authsvc.rules.evolve import evolve
 from authsvc.security.mint import Mint
 
-AT_ONCE = 2_000
-"""Accounts of one order to the ledger."""
-AHEAD = 3
+AT_ONCE = 300
+"""Accounts of one order to the ledger: it fits into the pipe, so that it is written while the next one is made."""
+AHEAD = 12
 """Orders under way: the next ones are made while these are written, and no more than these are in memory."""
 FROM_A_FILE = "import"
 """What the journal says of where it came from."""
@@ -112,7 +112,7 @@ class Importer:
         numbered = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
         under_way: list[list[tuple[int, asyncio.Future[None]]]] = []
         while order := list(islice(numbered, AT_ONCE)):
-            under_way.append(list(self._appended(order, done, told)))
+            under_way.append(self._appended(order, done, told))
             await asyncio.sleep(0)  # the ledger sends what one turn of the loop appended
             if len(under_way) >= AHEAD:
                 await _settled(under_way.pop(0), done, told)
@@ -124,16 +124,18 @@ class Importer:
 
     def _appended(
         self, order: Iterable[tuple[int, bytes]], done: Imported, told: Callable[[Problem], None]
-    ) -> Iterator[tuple[int, asyncio.Future[None]]]:
-        now = self._now()
+    ) -> list[tuple[int, asyncio.Future[None]]]:
+        now, rows = self._now(), []
         for number, line in order:
             try:
-                yield number, self._append(line, now)
+                rows.append((self._row(line, now), number))
             except (msgspec.DecodeError, ValueError) as error:
                 done.problems += 1
                 told(Problem(number, str(error)))
+        rows.sort(key=lambda row: row[0].account)  # neighbours in the ledger's indexes are written together
+        return [(number, self._ledger.append_encoded(row)) for row, number in rows]
 
-    def _append(self, text: bytes, now: UnixMs) -> asyncio.Future[None]:
+    def _row(self, text: bytes, now: UnixMs) -> Row:
         """Raises msgspec.DecodeError or ValueError, neither of which quotes a value."""
         line = self._decode(text)
         product = self._checked(line, now)
@@ -145,8 +147,7 @@ class Importer:
         names = (account, card, pan[-4:], line.pvv or mint.pvv(line.pin, pan), line.holder)
         encoded, state = self._mould(line, product, now).fill(*names)
         vault = VaultEntry(pan_hash, account, card, pan[-4:], mint.sealed(pan, card))
-        row = Row(account, 0, ZERO_HASH, encoded, chain(ZERO_HASH, encoded), state, vault)
-        return self._ledger.append_encoded(row)
+        return Row(account, 0, ZERO_HASH, encoded, chain(ZERO_HASH, encoded), state, vault)
 
     def _mould(self, line: Line, product: Product, now: UnixMs) -> _Mould:
         """The decision on all lines that are like this one but for their names. Kept for one order: so it is `now`'s."""
