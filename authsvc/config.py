@@ -81,7 +81,8 @@ class ListenerConfig(_Part, frozen=True, kw_only=True):
     `inclusive`: the length counts its header too; `tpdu`: five bytes of addresses begin every payload, and come back with
     sender and receiver changed over; `vap`: two zero bytes follow the length, which is `2b`;
     `max_frame`: payload bytes; `max_in_flight`: messages under way on one link; `idle_seconds`: a link silent for this
-    long is closed, 0 never; `garbage_limit`: this many unreadable messages on one link close it, 0 never.
+    long is closed, 0 never; `garbage_limit`: this many unreadable messages on one link close it, 0 never; `mac`: whether
+    messages have a MAC in DE64 or DE128: "checked" where there is one, "required" in all of them.
     """
 
     host: str = "127.0.0.1"
@@ -96,6 +97,7 @@ class ListenerConfig(_Part, frozen=True, kw_only=True):
     idle_seconds: NotNegative = 900
     garbage_limit: NotNegative = 50
     require_sign_on: bool = False
+    mac: Literal["off", "checked", "required"] = "off"
 
 
 class Config(_Part, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ from authsvc.clock import Clock, SimulatedClock, SystemClock
 from authsvc.codec.dialects import DIALECTS
 from authsvc.codec.framing import FRAMINGS
 from authsvc.codec.pan import is_pan
-from authsvc.config import EMBEDDED, Config, control_of, is_cluster
+from authsvc.config import EMBEDDED, Config, ListenerConfig, control_of, is_cluster
 from authsvc.control.app import build_app
 from authsvc.control.roles import tokens_by_hash
 from authsvc.decider import Decider
@@ -27,6 +27,7 @@ from authsvc.ledger.journal import VaultEntry
 from authsvc.ledger.postgres import PostgresLedger
 from authsvc.ledger.sqlite import SqliteLedger
 from authsvc.logs import get_logger, log_loop_exception
+from authsvc.message_mac import MessageMac
 from authsvc.metrics import Metrics
 from authsvc.model import Account, AccountId, CardId, CardRef, Command, Decision, Minor, Presentment, Reversal, UnixMs
 from authsvc.pipeline import Pipeline
@@ -35,10 +36,11 @@ from authsvc.reload import ProductsInForce, Reloader, labels_of
 from authsvc.security.draws import Draws
 from authsvc.security.hsm import SoftHsm
 from authsvc.security.keys import load_keys
+from authsvc.security.mac import OneMacKey
 from authsvc.security.mint import Mint
 from authsvc.security.vault import Vault, reference
 from authsvc.seed import Seeded, load_demo_cards, seed
-from authsvc.server import Server
+from authsvc.server import Handler, Server
 from authsvc.state.cluster import ClusterConnection
 from authsvc.state.connection import RedisConnection
 from authsvc.state.copy import RedisState
@@ -78,7 +80,7 @@ class Engine:
             config.data_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"data_dir: {config.data_dir}: {error.strerror}") from error
-        keys = load_keys(config.key_file)
+        keys = self._keys = load_keys(config.key_file)
         bins, currencies = labels_of(self.products)
         self.metrics = Metrics(
             CollectorRegistry(), products=self.products, listeners=config.listeners, bins=bins, currencies=currencies
@@ -100,11 +102,18 @@ class Engine:
         hsm = SoftHsm(keys)
         self.vault = Vault(keys, self.ledger.vault_by_hash, self.ledger.vault_by_card)
         self.mint = Mint(keys, hsm, self.vault)
-        pipeline = Pipeline(
+        self._pipeline = Pipeline(
             self.decider, self.vault, hsm, Draws(keys), self.products, self.metrics, config.log.messages
         )
-        self.server = Server(pipeline, self.metrics, config.limits.in_flight)
+        self.server = Server(self._pipeline, self.metrics, config.limits.in_flight)
         self._control = self._build_control()
+
+    def _handler_of(self, listener: ListenerConfig) -> Handler:
+        """What stands between a listener's links and the decisions."""
+        if listener.mac == "off":
+            return self._pipeline
+        keys = OneMacKey(self._keys.mac)
+        return MessageMac(self._pipeline, keys, listener.mac == "required", self.metrics)
 
     def _make_ledger(self) -> SqliteLedger | PostgresLedger:
         config, committed = self.config, self.metrics.committed
@@ -137,7 +146,8 @@ class Engine:
             self.seeded = await seed(cards, self.decider, self.mint, self.products)
         for name, listener in self.config.listeners.items():
             with naming(f"listeners.{name}.port", listener.host, listener.port):
-                self.ports[name] = await self.server.listen(name, listener, shared=self.config.workers > 1)
+                shared = self.config.workers > 1
+                self.ports[name] = await self.server.listen(name, listener, shared, self._handler_of(listener))
         control = control_of(self.config, self.worker)
         with naming("control.port", control.host, control.port):
             self.ports["control"] = await self._control.begin(control.host, control.port)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
-from typing import Literal
+from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
@@ -20,16 +20,16 @@ from authsvc.payment_series import PaymentSeries
 
 Outcome = Literal["approved", "refused"]
 Stage = Literal["decode", "load", "decide", "commit", "total", "encode"]
-FrameCause = Literal["too_long", "cut_short", "garbage", "format", "idle", "too_many_in_flight"]
+FrameCause = Literal["too_long", "cut_short", "garbage", "format", "idle", "too_many_in_flight", "mac"]
 MissCause = Literal["missing", "damaged", "down"]
 NetworkKind = Literal["sign_on", "sign_off", "echo", "key_change", "other"]
 
 STAGES: tuple[Stage, ...] = ("decode", "load", "decide", "commit", "total", "encode")
-FRAME_CAUSES: tuple[FrameCause, ...] = ("too_long", "cut_short", "garbage", "format", "idle", "too_many_in_flight")
+FRAME_CAUSES: tuple[FrameCause, ...] = get_args(FrameCause)
 MISS_CAUSES: tuple[MissCause, ...] = ("missing", "damaged", "down")
 NETWORK_KINDS: tuple[NetworkKind, ...] = ("sign_on", "sign_off", "echo", "key_change", "other")
 
-UNDECIDED = (Reason.FORMAT_ERROR, Reason.LEDGER_UNAVAILABLE, Reason.SYSTEM_ERROR)
+UNDECIDED = (Reason.FORMAT_ERROR, Reason.LEDGER_UNAVAILABLE, Reason.SYSTEM_ERROR, Reason.MAC_INVALID)
 """What can be answered without a decision."""
 
 # fmt: off

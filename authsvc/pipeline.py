@@ -96,10 +96,15 @@ class Pipeline:
 
     def fault(self, link: Link, payload: bytes) -> bytes | None:
         """The answer when we failed in a way nobody foresaw: DE39 96. The decision, if there is one, stays durable."""
+        return self.refuse(link, payload, Reason.SYSTEM_ERROR)
+
+    def refuse(self, link: Link, payload: bytes, reason: Reason) -> bytes | None:
+        """The answer to a message that goes no further; None when not even that can be read of it."""
         try:
-            return self._refuse(link, link.dialect.decode(payload), Reason.SYSTEM_ERROR)
-        except PeerError:
-            return None
+            fields = link.dialect.decode(payload)
+        except MessageError as error:
+            fields = error.fields
+        return self._refuse(link, fields, reason)
 
     async def _understand(self, fields: Fields) -> Received:
         """What the message means, what its PIN block came to, and how to answer its chip."""

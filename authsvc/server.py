@@ -43,11 +43,12 @@ class Handler(Protocol):
 class LinkProtocol(asyncio.Protocol):
     """One connection. `signed_on`: False while authorizations are refused on it (0800, DE70 001 and 002)."""
 
-    def __init__(self, server: Server, listener: str, config: ListenerConfig) -> None:
+    def __init__(self, server: Server, listener: str, config: ListenerConfig, handler: Handler) -> None:
         self.listener = listener
         self.dialect: Dialect = DIALECTS[config.dialect]
         self.signed_on = not config.require_sign_on
         self._server = server
+        self._handler = handler
         self._config = config
         self._framing = framing_of(config)
         self._reader = FrameReader(self._framing, config.max_frame)
@@ -150,10 +151,10 @@ class LinkProtocol(asyncio.Protocol):
         """No exception leaves: an unforeseen one is answered DE39 96 and logged without any value of the message."""
         tpdu, message = self._framing.opened(payload)
         try:
-            answer = await self._server.handler.handle(self, message)
+            answer = await self._handler.handle(self, message)
         except Exception as error:
             log.error("fault", listener=self.listener, exc_info=error)
-            answer = self._server.handler.fault(self, message)
+            answer = self._handler.fault(self, message)
         finally:
             self._in_flight -= 1
             self._server.ended()
@@ -210,11 +211,14 @@ class Server:
         self._sweeper: asyncio.TimerHandle | None = None
         self._full = False
 
-    async def listen(self, name: str, config: ListenerConfig, shared: bool = False) -> int:
-        """Open one listener; returns its port. `shared`: with other workers (SO_REUSEPORT), the kernel deals the links."""
+    async def listen(
+        self, name: str, config: ListenerConfig, shared: bool = False, handler: Handler | None = None
+    ) -> int:
+        """Open one listener; returns its port. `shared`: with other workers (SO_REUSEPORT), the kernel deals the links;
+        `handler`: of this listener, when it has one of its own."""
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
-            lambda: LinkProtocol(self, name, config),
+            lambda: LinkProtocol(self, name, config, handler or self.handler),
             config.host,
             config.port,
             reuse_address=True,
