@@ -63,9 +63,11 @@ class ControlConfig(_Part, frozen=True, kw_only=True):
 
 
 class LimitsConfig(_Part, frozen=True, kw_only=True):
-    """`in_flight`: most messages under way in the process; above it, links wait unread until some are answered."""
+    """`in_flight`: most messages under way in the process; above it, links wait unread until some are answered;
+    `key_overlap_seconds`: a key that a peer has changed stays good for that long, for messages under way."""
 
     in_flight: Positive = 4096
+    key_overlap_seconds: NotNegative = 60
 
 
 class LogConfig(_Part, frozen=True, kw_only=True):
@@ -82,7 +84,9 @@ class ListenerConfig(_Part, frozen=True, kw_only=True):
     sender and receiver changed over; `vap`: two zero bytes follow the length, which is `2b`;
     `max_frame`: payload bytes; `max_in_flight`: messages under way on one link; `idle_seconds`: a link silent for this
     long is closed, 0 never; `garbage_limit`: this many unreadable messages on one link close it, 0 never; `mac`: whether
-    messages have a MAC in DE64 or DE128: "checked" where there is one, "required" in all of them.
+    messages have a MAC in DE64 or DE128: "checked" where there is one, "required" in all of them;
+    `mac_key`, `zone_pin_key`: names in the key file's tables `mac_keys`, `zone_pin_keys`, "" the common keys; `kek`: name in
+    `keks` of the key under which the peer may change them (0800, DE70 161), "" it may not.
     """
 
     host: str = "127.0.0.1"
@@ -98,6 +102,9 @@ class ListenerConfig(_Part, frozen=True, kw_only=True):
     garbage_limit: NotNegative = 50
     require_sign_on: bool = False
     mac: Literal["off", "checked", "required"] = "off"
+    mac_key: str = ""
+    zone_pin_key: str = ""
+    kek: str = ""
 
 
 class Config(_Part, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import socket
 import time
@@ -35,10 +36,10 @@ from authsvc.products import Products, load_products
 from authsvc.reload import ProductsInForce, Reloader, labels_of
 from authsvc.security.draws import Draws
 from authsvc.security.hsm import SoftHsm
-from authsvc.security.keys import load_keys
-from authsvc.security.mac import OneMacKey
+from authsvc.security.keys import load_keys, master_key
 from authsvc.security.mint import Mint
 from authsvc.security.vault import Vault, reference
+from authsvc.security.zones import Zones, check_key_names
 from authsvc.seed import Seeded, load_demo_cards, seed
 from authsvc.server import Handler, Server
 from authsvc.state.cluster import ClusterConnection
@@ -80,7 +81,8 @@ class Engine:
             config.data_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"data_dir: {config.data_dir}: {error.strerror}") from error
-        keys = self._keys = load_keys(config.key_file)
+        keys = load_keys(config.key_file, master_key(os.environ))
+        check_key_names(config.listeners, keys)
         bins, currencies = labels_of(self.products)
         self.metrics = Metrics(
             CollectorRegistry(), products=self.products, listeners=config.listeners, bins=bins, currencies=currencies
@@ -102,18 +104,21 @@ class Engine:
         hsm = SoftHsm(keys)
         self.vault = Vault(keys, self.ledger.vault_by_hash, self.ledger.vault_by_card)
         self.mint = Mint(keys, hsm, self.vault)
-        self._pipeline = Pipeline(
-            self.decider, self.vault, hsm, Draws(keys), self.products, self.metrics, config.log.messages
-        )
-        self.server = Server(self._pipeline, self.metrics, config.limits.in_flight)
+        self._draws = Draws(keys)
+        self._zones = Zones(keys, hsm, config.data_dir, config.limits.key_overlap_seconds, time.time)
+        self._handlers = {name: self._handler_of(listener) for name, listener in config.listeners.items()}
+        self.server = Server(next(iter(self._handlers.values())), self.metrics, config.limits.in_flight)
         self._control = self._build_control()
 
     def _handler_of(self, listener: ListenerConfig) -> Handler:
         """What stands between a listener's links and the decisions."""
+        pipeline = Pipeline(
+            self.decider, self.vault, self._zones.hsm_of(listener), self._draws, self.products, self.metrics,
+            self.config.log.messages, self._zones.exchange_of(listener),
+        )  # fmt: skip
         if listener.mac == "off":
-            return self._pipeline
-        keys = OneMacKey(self._keys.mac)
-        return MessageMac(self._pipeline, keys, listener.mac == "required", self.metrics)
+            return pipeline
+        return MessageMac(pipeline, self._zones.macs_of(listener), listener.mac == "required", self.metrics)
 
     def _make_ledger(self) -> SqliteLedger | PostgresLedger:
         config, committed = self.config, self.metrics.committed
@@ -147,7 +152,7 @@ class Engine:
         for name, listener in self.config.listeners.items():
             with naming(f"listeners.{name}.port", listener.host, listener.port):
                 shared = self.config.workers > 1
-                self.ports[name] = await self.server.listen(name, listener, shared, self._handler_of(listener))
+                self.ports[name] = await self.server.listen(name, listener, shared, self._handlers[name])
         control = control_of(self.config, self.worker)
         with naming("control.port", control.host, control.port):
             self.ports["control"] = await self._control.begin(control.host, control.port)

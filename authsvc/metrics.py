@@ -22,9 +22,13 @@ Outcome = Literal["approved", "refused"]
 Stage = Literal["decode", "load", "decide", "commit", "total", "encode"]
 FrameCause = Literal["too_long", "cut_short", "garbage", "format", "idle", "too_many_in_flight", "mac"]
 MissCause = Literal["missing", "damaged", "down"]
+KeyChange = Literal[
+    "taken", "repeated", "malformed", "not_ours", "wrong_usage", "wrong_key", "used_before", "not_stored", "not_offered"
+]
 NetworkKind = Literal["sign_on", "sign_off", "echo", "key_change", "other"]
 
 STAGES: tuple[Stage, ...] = ("decode", "load", "decide", "commit", "total", "encode")
+KEY_CHANGES: tuple[KeyChange, ...] = get_args(KeyChange)
 FRAME_CAUSES: tuple[FrameCause, ...] = get_args(FrameCause)
 MISS_CAUSES: tuple[MissCause, ...] = ("missing", "damaged", "down")
 NETWORK_KINDS: tuple[NetworkKind, ...] = ("sign_on", "sign_off", "echo", "key_change", "other")
@@ -145,6 +149,17 @@ class Metrics:
             "authsvc_frames_refused", "Frames or links refused, by cause.", ("listener", "cause"), registry=registry
         )
         self._frames = {(name, cause): frames.labels(name, cause) for name in self._listeners for cause in FRAME_CAUSES}
+
+        changes = Counter(
+            "authsvc_key_changes", "Keys that peers sent (0800, 161), by what became of them.", ("listener", "outcome"),
+            registry=registry,
+        )  # fmt: skip
+        self._key_changes = {
+            (name, outcome): changes.labels(name, outcome) for name in self._listeners for outcome in KEY_CHANGES
+        }
+
+    def key_change(self, listener: str, outcome: KeyChange) -> None:
+        self._key_changes[self._known(listener), outcome].inc()
 
     def connected(self, listener: str) -> None:
         self._connections[self._known(listener)].inc()

@@ -16,11 +16,12 @@ from authsvc.decider import Decider, reason_of
 from authsvc.errors import LedgerDownError, PeerError, StaleAccountError
 from authsvc.ledger.journal import CommitUnknownError
 from authsvc.logs import get_logger
-from authsvc.metrics import Metrics, NetworkKind
+from authsvc.metrics import KeyChange, Metrics, NetworkKind
 from authsvc.model import Authorization, Decision, Message, Reason
 from authsvc.products import Product
 from authsvc.rules.places import CONTACTLESS
 from authsvc.security.draws import Draws
+from authsvc.security.exchange import CODES, Exchange
 from authsvc.security.hsm import Hsm
 from authsvc.security.vault import Vault
 
@@ -38,7 +39,8 @@ class Link(Protocol):
 
 
 class Pipeline:
-    """Bytes of one message in, bytes of its answer out. `products`: "none" among them answers where no card is known."""
+    """Bytes of one message in, bytes of its answer out. `products`: "none" among them answers where no card is known;
+    `exchange`: of keys, with a peer that may change them."""
 
     def __init__(
         self,
@@ -49,6 +51,7 @@ class Pipeline:
         products: Mapping[str, Product],
         metrics: Metrics,
         log_messages: bool,
+        exchange: Exchange | None = None,
     ) -> None:
         self._decider = decider
         self._vault = vault
@@ -57,13 +60,14 @@ class Pipeline:
         self._products = products
         self._metrics = metrics
         self._log_messages = log_messages
+        self._exchange = exchange
 
     async def answer(self, link: Link, payload: bytes) -> bytes | None:
         """The whole way. Budget: 120 us of this worker's CPU; the commit runs on its own thread."""
         started = perf_counter()
         fields = link.dialect.decode(payload)  # codec: bytes -> data elements
         if network.is_network_management(fields["t"]):
-            return self._network(link, fields)
+            return await self._network(link, fields)
         received = await self._understand(fields)  # codec, security: -> meaning; the PAN stops here
         request = received.request
         self._metrics.stage("decode", perf_counter() - started)
@@ -122,9 +126,14 @@ class Pipeline:
             return replace(received, request=replace(request, draw=draw))
         return received
 
-    def _network(self, link: Link, fields: Fields) -> bytes:
-        """0800: no account, no decision; only the link's own state."""
-        answer, link.signed_on = network.answer_network(fields, link.signed_on)
+    async def _network(self, link: Link, fields: Fields) -> bytes:
+        """0800: no account, no decision; only the link's own state and keys."""
+        key_change: KeyChange = "not_offered"
+        if self._exchange is not None and (block := network.key_block_of(fields)) is not None:
+            key_change, problem = await self._exchange.take(block)
+            self._metrics.key_change(link.listener, key_change)
+            log.warning("key change", listener=link.listener, outcome=key_change, problem=problem)
+        answer, link.signed_on = network.answer_network(fields, link.signed_on, CODES[key_change])
         self._metrics.network_message(NETWORK_KINDS.get(fields["70"], "other"))
         return link.dialect.encode(answer)
 

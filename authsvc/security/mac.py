@@ -11,7 +11,8 @@ import hmac
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 
-from authsvc.security.keys import Secret
+from authsvc.security.secret import Secret
+from authsvc.security.zone_key import Tools
 
 BLOCK_BYTES = 8
 
@@ -48,3 +49,18 @@ class OneMacKey:
     def that_made(self, mac: bytes, data: bytes) -> RetailMac | None:
         """The key under which `mac` is right over `data`; None: it is wrong."""
         return self.current if self.current.is_right(data, mac) else None
+
+
+class ZoneMac:
+    """Those of a link whose peer may change the key: one that was changed a moment ago still makes right MACs."""
+
+    def __init__(self, tools: Tools[RetailMac]) -> None:
+        self._tools = tools
+
+    @property
+    def current(self) -> RetailMac:
+        return self._tools.current
+
+    def that_made(self, mac: bytes, data: bytes) -> RetailMac | None:
+        """The key under which `mac` is right over `data`; None: it is wrong."""
+        return self._tools.first(lambda key: key if key.is_right(data, mac) else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import psec
@@ -12,7 +13,7 @@ from conftest import Start
 from e2e_bank import Bank
 from e2e_dialects import SPEECHES
 from e2e_process import EngineProcess, free_port
-from e2e_wire import _KEYS, Fields, Wire
+from e2e_wire import _KEYS, Fields, Wire, clear_pin_block
 
 MAC_KEY = bytes.fromhex(_KEYS["mac"])
 OTHER_KEY = bytes.fromhex("FEDCBA98765432100123456789ABCDEF")
@@ -112,3 +113,141 @@ def test_a_setting_that_is_none(start: Start) -> None:
     """It stops the start and is named."""
     with pytest.raises(AssertionError, match=r"listeners\.main\.mac: Invalid enum value 'yes'"):
         start("listeners.main.mac=yes")
+
+
+# ------------------------------------------------------------------------------------------------------- key exchange
+
+KEK = bytes(range(32))
+MASTER = bytes(range(32, 64))
+FIRST_MAC, FIRST_PIN, NEW_MAC, NEW_PIN, STRANGE = (
+    bytes(psec.des.adjust_key_parity(bytes([number]) * 8 + bytes(8))) for number in (2, 4, 7, 8, 11)
+)
+
+
+def key_block(key: bytes, usage: str, kek: bytes = KEK) -> str:
+    return str(
+        psec.tr31.KeyBlock(kek, f"D0000{usage}TB00N0000" if usage == "P0" else f"D0000{usage}TC00N0000").wrap(key)
+    )
+
+
+def key_change(block: str | None, mti: str = "0800") -> Fields:
+    fields = {"t": mti, "7": "0615100000", "11": "000161", "70": "161"}
+    return fields if block is None else {**fields, "110": block}
+
+
+def sealed_key_file(folder: Path) -> Path:
+    """The demo's keys as key blocks, and the three of a bank: nothing in clear in it."""
+    rows = []
+    kinds = {
+        "zone_pin": "P0TB", "pvv": "V2TC", "cvv": "C0TC", "mac": "M3TC", "issuer_master": "E0TX", "vault_hash": "M7HC",
+        "vault_seal": "D0AB", "decision": "M7HC", "cavv": "M7HC", "zone_pin_keys.bank": "P0TB", "mac_keys.bank": "M3TC",
+        "keks.bank": "K1AB",
+    }  # fmt: skip
+    own = {"zone_pin_keys.bank": FIRST_PIN, "mac_keys.bank": FIRST_MAC, "keks.bank": KEK}
+    for name, kind in kinds.items():
+        key = own[name] if name in own else bytes.fromhex(_KEYS[name])
+        rows.append(f'{name} = "{psec.tr31.KeyBlock(MASTER, f"D0000{kind}00N0000").wrap(key)}"')
+    path = folder / "keys.toml"
+    path.write_text("\n".join([*rows, 'pvv_index = "1"', 'cvv2_expiry = "YYMM"']))
+    return path
+
+
+class BankLink:
+    """A bank's end of its link, with the keys that it thinks are right."""
+
+    def __init__(self, port: int) -> None:
+        self.mac, self.pin = FIRST_MAC, FIRST_PIN
+        self._wire = Wire(port)
+
+    def ask(self, fields: Fields) -> Fields:
+        return opened("iso87-ascii", self._wire.ask_payload(signed("iso87-ascii", fields, self.mac)), self.mac)
+
+    def is_understood(self) -> bool:
+        """Whether a message under our MAC key is taken; what is refused comes under the engine's."""
+        payload = self._wire.ask_payload(signed("iso87-ascii", key_change(None) | {"70": "301"}, self.mac))
+        return SPEECHES["iso87-ascii"].decode(payload)["39"] == "00"
+
+    def pays_with_pin(self, bank: Bank) -> str:
+        card = bank.issue("prepaid-bps")
+        with warnings.catch_warnings(action="ignore"):
+            block = psec.des.encrypt_tdes_ecb(self.pin, clear_pin_block("1234", card.pan))
+        return self.ask(card.message(1_00, **{"52": block.hex().upper()}))["39"]
+
+    def close(self) -> None:
+        self._wire.close()
+
+
+def counted(bank: Bank, outcome: str) -> float:
+    name = f'authsvc_key_changes_total{{listener="bank",outcome="{outcome}"}}'
+    lines = bank.api.ask("GET", "/metrics").text.splitlines()
+    return next(float(line.split()[-1]) for line in lines if line.startswith(name))
+
+
+def test_a_peer_changes_its_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MAC key and zone PIN key, each in use from the next message; a restart has them; each refusal has its reason."""
+    monkeypatch.setenv("AUTHSVC_MASTER_KEY", MASTER.hex())
+    port = free_port()
+    engine = EngineProcess(
+        tmp_path / "data", f"key_file={sealed_key_file(tmp_path)}", f"listeners.bank.port={port}",
+        "listeners.bank.mac=required", "listeners.bank.mac_key=bank", "listeners.bank.zone_pin_key=bank",
+        "listeners.bank.kek=bank", "limits.key_overlap_seconds=600",
+    ).start()  # fmt: skip
+    bank, link = Bank(engine), BankLink(port)
+    assert link.pays_with_pin(bank) == "00"
+
+    assert link.ask(key_change(key_block(NEW_PIN, "P0")))["39"] == "00"
+    assert link.ask(key_change(key_block(NEW_PIN, "P0"), mti="0801"))["39"] == "00"
+    assert link.pays_with_pin(bank) == "00"  # under way: the old key is good for a while
+    link.pin = NEW_PIN
+    assert link.pays_with_pin(bank) == "00"
+
+    answer = link.ask(key_change(key_block(NEW_MAC, "M3")))  # under the old key, as it was asked
+    assert answer == {"t": "0810", "39": "00", "7": "0615100000", "11": "000161", "70": "161"}
+    assert link.is_understood()
+    link.mac = NEW_MAC
+    assert link.pays_with_pin(bank) == "00"
+
+    refused = {
+        "malformed": (key_change("D0112M3TC00N0000"), "30"),
+        "not_ours": (key_change(key_block(STRANGE, "M3", bytes(32))), "96"),
+        "wrong_usage": (key_change(key_block(STRANGE, "V2")), "96"),
+        "wrong_key": (key_change(key_block(bytes.fromhex("20" * 16), "M3")), "96"),
+        "used_before": (key_change(key_block(FIRST_MAC, "M3")), "96"),
+    }
+    for outcome, (fields, code) in refused.items():
+        assert link.ask(fields)["39"] == code, outcome
+        assert counted(bank, outcome) == 1
+    assert link.ask(key_change(None))["39"] == "30"
+    assert (counted(bank, "taken"), counted(bank, "repeated")) == (2, 1)
+    assert link.pays_with_pin(bank) == "00"
+    link.close()
+    bank.close()
+
+    engine.kill()
+    engine.start()
+    bank, link = Bank(engine), BankLink(port)
+    link.mac, link.pin = NEW_MAC, NEW_PIN
+    assert link.pays_with_pin(bank) == "00"
+    link.mac = STRANGE
+    assert not link.is_understood()
+    link.close()
+    bank.close()
+    engine.stop()
+    written = (
+        b"".join(path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file())
+        + engine.said().encode()
+    )
+    for key in (FIRST_MAC, FIRST_PIN, NEW_MAC, NEW_PIN, STRANGE, KEK, MASTER):
+        assert key not in written
+        assert key.hex().encode() not in written.lower()
+
+
+@pytest.mark.parametrize(("setting", "problem"), [
+    ("listeners.main.mac_key=bank", "listeners.main.mac_key: the key file has no mac_keys.bank"),
+    ("listeners.main.zone_pin_key=bank", "listeners.main.zone_pin_key: the key file has no zone_pin_keys.bank"),
+    ("listeners.main.kek=bank", "listeners.main.kek: the key file has no keks.bank"),
+])  # fmt: skip
+def test_a_key_that_is_not_there(start: Start, setting: str, problem: str) -> None:
+    """It stops the start and is named."""
+    with pytest.raises(AssertionError, match=problem):
+        start(setting)
