@@ -118,7 +118,9 @@ def _new(kind: Kind, algorithm: str) -> bytes:
 
 
 def _from_stdin() -> bytes:
-    asked: str = click.prompt("Key (hexadecimal)", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline()
+    asked: str = (
+        click.prompt("Key (hexadecimal)", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline()
+    )
     try:
         return bytes.fromhex(asked.strip())
     except ValueError:

@@ -38,6 +38,7 @@ from authsvc.security.draws import Draws
 from authsvc.security.hsm import SoftHsm
 from authsvc.security.keys import load_keys, master_key
 from authsvc.security.mint import Mint
+from authsvc.security.tls import context_of
 from authsvc.security.vault import Vault, reference
 from authsvc.security.zones import Zones, check_key_names
 from authsvc.seed import Seeded, load_demo_cards, seed
@@ -107,7 +108,7 @@ class Engine:
         self._draws = Draws(keys)
         self._zones = Zones(keys, hsm, config.data_dir, config.limits.key_overlap_seconds, time.time)
         self._handlers = {name: self._handler_of(listener) for name, listener in config.listeners.items()}
-        self.server = Server(next(iter(self._handlers.values())), self.metrics, config.limits.in_flight)
+        self.server = Server(next(iter(self._handlers.values())), self.metrics, config.limits)
         self._control = self._build_control()
 
     def _handler_of(self, listener: ListenerConfig) -> Handler:
@@ -193,6 +194,15 @@ class Engine:
     def request_reload(self) -> None:
         """What SIGHUP does."""
         self._reloading = asyncio.get_running_loop().create_task(self.reloader.reload())
+        self._renew_certificates()
+
+    def _renew_certificates(self) -> None:
+        try:
+            self.server.renew_certificates()
+        except ConfigError as error:
+            log.error("certificates refused, those read before stay", problem=str(error))
+            return
+        log.info("certificates renewed")
 
     def readiness(self) -> dict[str, bool]:
         """What authorizing depends on. Redis is not in it: without it we authorize from the journal."""
@@ -299,10 +309,11 @@ def build(config: Config, worker: int = 1) -> Engine:
 
 
 def check_listeners(config: Config) -> None:
-    """Whether the codec speaks what the listeners name. Raises ConfigError."""
+    """Whether the codec speaks what the listeners name, and their certificates are some. Raises ConfigError."""
     for name, listener in config.listeners.items():
         _one_of(f"listeners.{name}.dialect", listener.dialect, DIALECTS)
         _one_of(f"listeners.{name}.framing", listener.framing, FRAMINGS)
+        context_of(listener.tls, f"listeners.{name}.tls")
 
 
 def products_of(config: Config) -> Products:

@@ -20,7 +20,19 @@ from authsvc.payment_series import PaymentSeries
 
 Outcome = Literal["approved", "refused"]
 Stage = Literal["decode", "load", "decide", "commit", "total", "encode"]
-FrameCause = Literal["too_long", "cut_short", "garbage", "format", "idle", "too_many_in_flight", "mac"]
+FrameCause = Literal[
+    "too_long",
+    "cut_short",
+    "garbage",
+    "format",
+    "idle",
+    "too_many_in_flight",
+    "mac",
+    "address",
+    "no_room",
+    "tls",
+    "certificate",
+]
 MissCause = Literal["missing", "damaged", "down"]
 KeyChange = Literal[
     "taken", "repeated", "malformed", "not_ours", "wrong_usage", "wrong_key", "used_before", "not_stored", "not_offered"
@@ -157,6 +169,15 @@ class Metrics:
         self._key_changes = {
             (name, outcome): changes.labels(name, outcome) for name in self._listeners for outcome in KEY_CHANGES
         }
+
+        self._expires = Gauge(
+            "authsvc_certificate_expires_seconds", "When a listener's certificate does, since 1970.", ("listener",),
+            registry=registry,
+        )  # fmt: skip
+
+    def certificate_expires(self, listener: str, at: float) -> None:
+        """`at`: seconds since 1970; a listener without TLS has no such series."""
+        self._expires.labels(self._known(listener)).set(at)
 
     def key_change(self, listener: str, outcome: KeyChange) -> None:
         self._key_changes[self._known(listener), outcome].inc()

@@ -8,22 +8,22 @@ the link that sent it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from msgspec.structs import replace
 
 from authsvc.codec.dialects import DIALECTS, Dialect
 from authsvc.codec.framing import FRAMINGS, FrameReader, Framing, frame
-from authsvc.config import ListenerConfig
-from authsvc.errors import PeerError
+from authsvc.config import LimitsConfig, ListenerConfig
+from authsvc.doors import Door, Room
+from authsvc.errors import ConfigError, PeerError
 from authsvc.logs import get_logger
 from authsvc.metrics import FrameCause, Metrics
 
 log = get_logger(__name__)
 
 SWEEP_SECONDS = 1.0
-FRAME_SECONDS = 10.0
-"""A frame that has begun must be whole after this long: else a peer could keep a link busy with one byte a minute."""
 WRITE_BUFFER = 256 * 1024
 """Unread answers above which a link is not read from any more."""
 
@@ -56,10 +56,13 @@ class LinkProtocol(asyncio.Protocol):
         self._in_flight = 0
         self._garbage = 0
         self._paused_for: set[str] = set()
+        self._half_closes = True
+        self.when_lost: Callable[[], None] = _nothing
         self._heard = self._frame_began = asyncio.get_running_loop().time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._half_closes = transport.get_extra_info("sslcontext") is None
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER)
         self._server.joined(self)
 
@@ -102,9 +105,9 @@ class LinkProtocol(asyncio.Protocol):
         self.resume("write")
 
     def eof_received(self) -> bool:
-        """A peer that half-closes still gets the answers under way."""
+        """A peer that half-closes still gets the answers under way; in TLS there is no such thing."""
         self._server.finish(self)
-        return True
+        return self._half_closes
 
     def pause(self, cause: str) -> None:
         if not self._paused_for and self._transport is not None:
@@ -129,7 +132,7 @@ class LinkProtocol(asyncio.Protocol):
             if silent and self._transport is not None:
                 self._server.metrics.frame_refused(self.listener, "idle")
                 self._transport.abort()  # its answers would never leave: nobody reads them
-        elif self._reader.pending and now - self._frame_began > self._server.frame_seconds:
+        elif self._reader.pending and now - self._frame_began > self._config.frame_seconds:
             self._refuse("cut_short")
         elif silent:
             self._refuse("idle")
@@ -184,30 +187,32 @@ class LinkProtocol(asyncio.Protocol):
         self.close()
 
 
+def _nothing() -> None:
+    """What a link that came through no door does when it is lost."""
+
+
 class Server:
-    """All listeners of one worker. `in_flight_limit`: most messages under way in all; above it no link is read from.
-    `frame_seconds`: as `FRAME_SECONDS`; `sweep_seconds`: how often links are looked at."""
+    """All listeners of one worker. `limits`: of all of them together; `sweep_seconds`: how often links are looked at."""
 
     def __init__(
         self,
         handler: Handler,
         metrics: Metrics,
-        in_flight_limit: int,
-        frame_seconds: float = FRAME_SECONDS,
+        limits: LimitsConfig,
         sweep_seconds: float = SWEEP_SECONDS,
     ) -> None:
         self.handler = handler
         self.metrics = metrics
-        self.frame_seconds = frame_seconds
         self._sweep_seconds = sweep_seconds
         self.tasks: set[asyncio.Task[None]] = set()
-        self._limit = in_flight_limit
+        self._limit = limits.in_flight
+        self._room = Room(limits)
         self._in_flight = 0
         metrics.watch_in_flight(lambda: self._in_flight)
-        metrics.gauges.in_flight_limit(in_flight_limit)
+        metrics.gauges.in_flight_limit(limits.in_flight)
         self._links: set[LinkProtocol] = set()
         self._finishing: set[LinkProtocol] = set()
-        self._servers: list[asyncio.Server] = []
+        self._doors: list[Door] = []
         self._sweeper: asyncio.TimerHandle | None = None
         self._full = False
 
@@ -216,25 +221,31 @@ class Server:
     ) -> int:
         """Open one listener; returns its port. `shared`: with other workers (SO_REUSEPORT), the kernel deals the links;
         `handler`: of this listener, when it has one of its own."""
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(
-            lambda: LinkProtocol(self, name, config, handler or self.handler),
-            config.host,
-            config.port,
-            reuse_address=True,
-            reuse_port=shared or None,
-            backlog=1024,
+        door = Door(
+            name, config, self._room, self.metrics, lambda: LinkProtocol(self, name, config, handler or self.handler)
         )
-        self._servers.append(server)
+        port = await door.open(shared)
+        self._doors.append(door)
         self.metrics.gauges.watch_signed_on(name, lambda: self._signed_on(name))
         if self._sweeper is None:
-            self._sweep(loop.time())
-        return int(server.sockets[0].getsockname()[1])
+            self._sweep(asyncio.get_running_loop().time())
+        return port
+
+    def renew_certificates(self) -> None:
+        """Those of every listener, for the connections from now on. Raises ConfigError; the others are renewed then too."""
+        problems = []
+        for door in self._doors:
+            try:
+                door.renew()
+            except ConfigError as error:
+                problems.append(str(error))
+        if problems:
+            raise ConfigError("; ".join(problems))
 
     async def drain(self, seconds: float) -> bool:
         """Stop accepting and reading, answer what was accepted, close. False: `seconds` were not enough."""
-        for server in self._servers:
-            server.close()
+        for door in self._doors:
+            door.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
         for link in self._links:
@@ -262,6 +273,7 @@ class Server:
         self._links.discard(link)
         self._finishing.discard(link)
         self.metrics.disconnected(link.listener)
+        link.when_lost()
 
     def finish(self, link: LinkProtocol) -> None:
         """The peer sends no more: close when its last answer is out."""
@@ -274,6 +286,7 @@ class Server:
         self._in_flight += 1
         if self._in_flight >= self._limit and not self._full:
             self._full = True
+            self._room.served.clear()
             for link in self._links:
                 link.pause("full")
 
@@ -281,6 +294,7 @@ class Server:
         self._in_flight -= 1
         if self._full and self._in_flight <= self._limit * 3 // 4:
             self._full = False
+            self._room.served.set()
             for link in self._links:
                 link.resume("full")
         if self._finishing:

@@ -11,7 +11,7 @@ from engine_parts import until
 from prometheus_client import CollectorRegistry
 
 from authsvc.codec.framing import frame
-from authsvc.config import ListenerConfig
+from authsvc.config import LimitsConfig, ListenerConfig
 from authsvc.metrics import Metrics
 from authsvc.server import WRITE_BUFFER, LinkProtocol, Server, framing_of
 
@@ -68,10 +68,10 @@ class Peer:
 class Stand:
     """A server with its handler and metrics."""
 
-    def __init__(self, in_flight_limit: int, frame_seconds: float) -> None:
+    def __init__(self, in_flight_limit: int) -> None:
         self.gate = Gate()
         self.metrics = Metrics(CollectorRegistry(), products=(), listeners=("main",))
-        self.server = Server(self.gate, self.metrics, in_flight_limit, frame_seconds, sweep_seconds=0.02)
+        self.server = Server(self.gate, self.metrics, LimitsConfig(in_flight=in_flight_limit), sweep_seconds=0.02)
         self.port = 0
 
     async def connect(self) -> Peer:
@@ -86,8 +86,8 @@ class Stand:
 
 
 @asynccontextmanager
-async def stand(in_flight_limit: int = 100, frame_seconds: float = 10.0, **listener: object) -> AsyncIterator[Stand]:
-    made = Stand(in_flight_limit, frame_seconds)
+async def stand(in_flight_limit: int = 100, **listener: object) -> AsyncIterator[Stand]:
+    made = Stand(in_flight_limit)
     made.port = await made.server.listen("main", ListenerConfig(port=0, **listener))  # type: ignore[arg-type]
     yield made
     made.gate.open.set()
@@ -183,6 +183,7 @@ async def test_a_peer_that_never_reads_is_given_up() -> None:
         deaf._reader._transport.pause_reading()  # type: ignore[attr-defined]
         for _ in range(300):
             deaf.send(b"big")
+        await until(lambda: bool(given.gate.begun))
         await until(lambda: given.count('authsvc_connections{listener="main"}') == 0)
         assert given.refused("idle") == 1
 
