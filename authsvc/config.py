@@ -24,6 +24,8 @@ Port = Annotated[int, Meta(ge=0, le=65_535)]
 """0: the operating system picks a free one."""
 Positive = Annotated[int, Meta(ge=1)]
 NotNegative = Annotated[int, Meta(ge=0)]
+Acquirer = Annotated[str, Meta(pattern="^[1-9][0-9]{0,10}$")]
+"""DE32 without leading zeros."""
 Role = Literal["operator", "hotline", "branch", "portal", "auditor"]
 EMBEDDED = "embedded"
 CLUSTER = "redis+cluster://"
@@ -66,11 +68,13 @@ class ControlConfig(_Part, frozen=True, kw_only=True):
 class LimitsConfig(_Part, frozen=True, kw_only=True):
     """`in_flight`: most messages under way in the process; above it, links wait unread until some are answered;
     `connections`, `connections_per_address`: most links of a worker, in all and from one address (0: as many as there may be in
-    all); `key_overlap_seconds`: a key that a peer has changed stays good for that long, for messages under way."""
+    all); `buffered_kb`: most bytes that links hold in all, unread answers and frames not whole yet, before the fullest is cut;
+    `key_overlap_seconds`: a key that a peer has changed stays good for that long, for messages under way."""
 
     in_flight: Positive = 4096
     connections: Positive = 4096
     connections_per_address: NotNegative = 0
+    buffered_kb: Positive = 262_144
     key_overlap_seconds: NotNegative = 60
 
 
@@ -101,8 +105,9 @@ class ListenerConfig(_Part, frozen=True, kw_only=True):
     messages have a MAC in DE64 or DE128: "checked" where there is one, "required" in all of them;
     `mac_key`, `zone_pin_key`: names in the key file's tables `mac_keys`, `zone_pin_keys`, "" the common keys; `kek`: name in
     `keks` of the key under which the peer may change them (0800, DE70 161), "" it may not; `tls`: without `cert`, none;
-    `allow`: addresses and networks that may connect, all when empty; `frame_seconds`: a frame that has begun, or a TLS
-    handshake, must be whole after that long.
+    `allow`: addresses and networks that may connect, all when empty; `acquirers`: DE32 that messages may have, any when empty;
+    `messages_per_second`, of one link in the long run, 0 any, and `burst` of them at once: above it, the link waits unread;
+    `frame_seconds`: a frame that has begun, or a TLS handshake, must be whole after that long.
     """
 
     host: str = "127.0.0.1"
@@ -123,6 +128,9 @@ class ListenerConfig(_Part, frozen=True, kw_only=True):
     kek: str = ""
     tls: TlsConfig = TlsConfig()
     allow: tuple[str, ...] = ()
+    acquirers: tuple[Acquirer, ...] = ()
+    messages_per_second: Annotated[float, Meta(ge=0, le=1_000_000)] = 0.0
+    burst: Positive = 100
     frame_seconds: Annotated[float, Meta(gt=0, le=3600)] = 10.0
 
 

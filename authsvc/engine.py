@@ -115,7 +115,7 @@ class Engine:
         """What stands between a listener's links and the decisions."""
         pipeline = Pipeline(
             self.decider, self.vault, self._zones.hsm_of(listener), self._draws, self.products, self.metrics,
-            self.config.log.messages, self._zones.exchange_of(listener),
+            self.config.log.messages, self._zones.exchange_of(listener), frozenset(listener.acquirers),
         )  # fmt: skip
         if listener.mac == "off":
             return pipeline

@@ -32,6 +32,8 @@ FrameCause = Literal[
     "no_room",
     "tls",
     "certificate",
+    "acquirer",
+    "memory",
 ]
 MissCause = Literal["missing", "damaged", "down"]
 KeyChange = Literal[
@@ -45,7 +47,13 @@ FRAME_CAUSES: tuple[FrameCause, ...] = get_args(FrameCause)
 MISS_CAUSES: tuple[MissCause, ...] = ("missing", "damaged", "down")
 NETWORK_KINDS: tuple[NetworkKind, ...] = ("sign_on", "sign_off", "echo", "key_change", "other")
 
-UNDECIDED = (Reason.FORMAT_ERROR, Reason.LEDGER_UNAVAILABLE, Reason.SYSTEM_ERROR, Reason.MAC_INVALID)
+UNDECIDED = (
+    Reason.FORMAT_ERROR,
+    Reason.LEDGER_UNAVAILABLE,
+    Reason.SYSTEM_ERROR,
+    Reason.MAC_INVALID,
+    Reason.ACQUIRER_NOT_ALLOWED,
+)
 """What can be answered without a decision."""
 
 # fmt: off
@@ -170,10 +178,18 @@ class Metrics:
             (name, outcome): changes.labels(name, outcome) for name in self._listeners for outcome in KEY_CHANGES
         }
 
+        held = Counter(
+            "authsvc_links_held_back", "Times a link sent faster than it may and waited unread.", ("listener",),
+            registry=registry,
+        )  # fmt: skip
+        self._held = {name: held.labels(name) for name in self._listeners}
         self._expires = Gauge(
             "authsvc_certificate_expires_seconds", "When a listener's certificate does, since 1970.", ("listener",),
             registry=registry,
         )  # fmt: skip
+
+    def held_back(self, listener: str) -> None:
+        self._held[self._known(listener)].inc()
 
     def certificate_expires(self, listener: str, at: float) -> None:
         """`at`: seconds since 1970; a listener without TLS has no such series."""

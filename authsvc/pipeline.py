@@ -40,7 +40,7 @@ class Link(Protocol):
 
 class Pipeline:
     """Bytes of one message in, bytes of its answer out. `products`: "none" among them answers where no card is known;
-    `exchange`: of keys, with a peer that may change them."""
+    `exchange`: of keys, with a peer that may change them; `acquirers`: DE32 of its messages, any when empty."""
 
     def __init__(
         self,
@@ -52,6 +52,7 @@ class Pipeline:
         metrics: Metrics,
         log_messages: bool,
         exchange: Exchange | None = None,
+        acquirers: frozenset[str] = frozenset(),
     ) -> None:
         self._decider = decider
         self._vault = vault
@@ -61,6 +62,7 @@ class Pipeline:
         self._metrics = metrics
         self._log_messages = log_messages
         self._exchange = exchange
+        self._acquirers = acquirers
 
     async def answer(self, link: Link, payload: bytes) -> bytes | None:
         """The whole way. Budget: 120 us of this worker's CPU; the commit runs on its own thread."""
@@ -68,6 +70,9 @@ class Pipeline:
         fields = link.dialect.decode(payload)  # codec: bytes -> data elements
         if network.is_network_management(fields["t"]):
             return await self._network(link, fields)
+        if self._acquirers and not self._may_speak(fields):
+            self._metrics.frame_refused(link.listener, "acquirer")
+            return self._refuse(link, fields, Reason.ACQUIRER_NOT_ALLOWED)
         received = await self._understand(fields)  # codec, security: -> meaning; the PAN stops here
         request = received.request
         self._metrics.stage("decode", perf_counter() - started)
@@ -109,6 +114,12 @@ class Pipeline:
         except MessageError as error:
             fields = error.fields
         return self._refuse(link, fields, reason)
+
+    def _may_speak(self, fields: Fields) -> bool:
+        """Whether the acquirer (DE32) is one of this link, and so is that of the message that DE90 names, if it names one."""
+        original = fields.get("90", "")[20:31].lstrip("0")
+        named = {fields.get("32", "").lstrip("0"), *([original] if original else [])}
+        return named <= self._acquirers
 
     async def _understand(self, fields: Fields) -> Received:
         """What the message means, what its PIN block came to, and how to answer its chip."""

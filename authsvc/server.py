@@ -8,6 +8,7 @@ the link that sent it.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol, cast
 
@@ -20,10 +21,15 @@ from authsvc.doors import Door, Room
 from authsvc.errors import ConfigError, PeerError
 from authsvc.logs import get_logger
 from authsvc.metrics import FrameCause, Metrics
+from authsvc.rate import Rate
 
 log = get_logger(__name__)
 
 SWEEP_SECONDS = 1.0
+MEMORY_SECONDS = 0.1
+"""How often at most the bytes that all links hold are counted."""
+_HOLDING = frozenset({"full", "rate"})
+"""Causes for which a message that was read is not even begun."""
 WRITE_BUFFER = 256 * 1024
 """Unread answers above which a link is not read from any more."""
 
@@ -57,6 +63,9 @@ class LinkProtocol(asyncio.Protocol):
         self._garbage = 0
         self._paused_for: set[str] = set()
         self._half_closes = True
+        self._waiting: deque[bytes] = deque()
+        """Read, and not begun: one read can bring thousands of frames."""
+        self._rate = Rate(config.messages_per_second, config.burst) if config.messages_per_second else None
         self.when_lost: Callable[[], None] = _nothing
         self._heard = self._frame_began = asyncio.get_running_loop().time()
 
@@ -71,6 +80,7 @@ class LinkProtocol(asyncio.Protocol):
         if self._reader.pending:
             self._server.metrics.frame_refused(self.listener, "cut_short")
         self._transport = None
+        self._waiting.clear()  # as if they had not been read: nobody answered them
         self._server.left(self)
 
     def data_received(self, data: bytes) -> None:
@@ -85,8 +95,12 @@ class LinkProtocol(asyncio.Protocol):
             return
         if payloads:
             self._frame_began = now
-        for payload in payloads:
-            self._begin(payload)
+        if self._rate is None and len(payloads) <= self._config.max_in_flight - self._in_flight and not self._waiting:
+            for payload in payloads:
+                self._begin(payload)
+        else:
+            self._waiting.extend(payloads)
+            self._begin_waiting()
         if self._reader.broken is not None:
             self._lost_its_way()
 
@@ -100,6 +114,7 @@ class LinkProtocol(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The peer does not read its answers: take no more messages from it."""
         self.pause("write")
+        self._server.look_at_memory()
 
     def resume_writing(self) -> None:
         self.resume("write")
@@ -116,16 +131,32 @@ class LinkProtocol(asyncio.Protocol):
 
     def resume(self, cause: str) -> None:
         self._paused_for.discard(cause)
+        self._begin_waiting()
         if not self._paused_for and self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
     @property
     def in_flight(self) -> int:
-        return self._in_flight
+        """Messages that were read and are not answered yet."""
+        return self._in_flight + len(self._waiting)
+
+    @property
+    def buffered(self) -> int:
+        """Bytes held for this link: answers not taken, and what was read and is not begun."""
+        unsent = 0 if self._transport is None else self._transport.get_write_buffer_size()
+        return unsent + self._reader.buffered + sum(map(len, self._waiting))
+
+    def cut(self, cause: FrameCause) -> None:
+        """At once, whatever it still waits for."""
+        self._server.metrics.frame_refused(self.listener, cause)
+        log.warning("link cut", listener=self.listener, cause=cause)
+        self._waiting.clear()
+        if self._transport is not None:
+            self._transport.abort()
 
     def sweep(self, now: float) -> None:
         """Close a link that is silent for too long, or has a frame that never gets whole. Not while it waits for us."""
-        if self._in_flight or self._paused_for - {"write"}:
+        if self.in_flight or self._paused_for - {"write"}:
             return
         silent = 0 < self._config.idle_seconds < now - self._heard
         if "write" in self._paused_for:
@@ -140,6 +171,17 @@ class LinkProtocol(asyncio.Protocol):
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
+
+    def _begin_waiting(self) -> None:
+        """As many of those that wait as may be begun now; the others are begun by what ends or resumes."""
+        while self._waiting and self._in_flight < self._config.max_in_flight and not self._paused_for & _HOLDING:
+            wait = 0.0 if self._rate is None else self._rate.wait(asyncio.get_running_loop().time())
+            if wait:
+                self._server.metrics.held_back(self.listener)
+                self.pause("rate")
+                asyncio.get_running_loop().call_later(wait, self.resume, "rate")
+                return
+            self._begin(self._waiting.popleft())
 
     def _begin(self, payload: bytes) -> None:
         self._in_flight += 1
@@ -161,6 +203,8 @@ class LinkProtocol(asyncio.Protocol):
         finally:
             self._in_flight -= 1
             self._server.ended()
+        if self._waiting:
+            self._begin_waiting()
         if self._in_flight < self._config.max_in_flight // 2 + 1:
             self.resume("link")
         if answer is None:
@@ -184,6 +228,7 @@ class LinkProtocol(asyncio.Protocol):
 
     def _close(self, cause: str) -> None:
         log.warning("link closed", listener=self.listener, cause=cause)
+        self._waiting.clear()
         self.close()
 
 
@@ -206,6 +251,8 @@ class Server:
         self._sweep_seconds = sweep_seconds
         self.tasks: set[asyncio.Task[None]] = set()
         self._limit = limits.in_flight
+        self._most_buffered = limits.buffered_kb * 1024
+        self._memory_check: asyncio.TimerHandle | None = None
         self._room = Room(limits)
         self._in_flight = 0
         metrics.watch_in_flight(lambda: self._in_flight)
@@ -250,10 +297,10 @@ class Server:
             self._sweeper.cancel()
         for link in self._links:
             link.pause("drain")
-        done = True
-        if self.tasks:
-            _, late = await asyncio.wait(self.tasks, timeout=seconds)
-            done = not late
+        until = asyncio.get_running_loop().time() + seconds
+        while self.tasks and (left := until - asyncio.get_running_loop().time()) > 0:  # those that wait follow
+            await asyncio.wait(self.tasks, timeout=left)
+        done = not self.tasks
         for link in list(self._links):
             link.close()
         await asyncio.sleep(0)
@@ -300,6 +347,22 @@ class Server:
         if self._finishing:
             asyncio.get_running_loop().call_soon(self._close_finished)
 
+    def look_at_memory(self) -> None:
+        """Soon: a link whose peer does not take its answers was found just now."""
+        if self._memory_check is None:
+            self._memory_check = asyncio.get_running_loop().call_later(MEMORY_SECONDS, self._cut_the_fullest)
+
+    def _cut_the_fullest(self) -> None:
+        """Links that hold the most go, until all the others are within the limit together."""
+        self._memory_check = None
+        held = {link: link.buffered for link in self._links}
+        total = sum(held.values())
+        for link in sorted(held, key=held.__getitem__, reverse=True):
+            if total <= self._most_buffered:
+                break
+            total -= held[link]
+            link.cut("memory")
+
     def _close_finished(self) -> None:
         for link in [link for link in self._finishing if not link.in_flight]:
             link.close()
@@ -314,5 +377,6 @@ class Server:
         self.metrics.gauges.loop_lag(max(0.0, now - planned))
         for link in list(self._links):
             link.sweep(now)
+        self._cut_the_fullest()
         planned = now + self._sweep_seconds
         self._sweeper = loop.call_at(planned, self._sweep, planned)

@@ -49,13 +49,18 @@ class Guarded(NamedTuple):
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    """An engine with a listener for each dialect that demands MACs, and one that only checks them."""
+    """An engine with a listener for each dialect that demands MACs, one that only checks them, one for one
+    acquirer, and one for addresses that are not ours."""
     ports = {dialect: free_port() for dialect in PLAIN_MAC}
     words = []
     for dialect, port in ports.items():
         words += [f"listeners.{dialect}.{word}" for word in (f"port={port}", f"dialect={dialect}", "mac=required")]
     ports["checked"] = free_port()
     words += [f"listeners.checked.port={ports['checked']}", "listeners.checked.mac=checked"]
+    ports["narrow"] = free_port()
+    words += [f"listeners.narrow.port={ports['narrow']}", 'listeners.narrow.acquirers=["423456"]']
+    ports["closed"] = free_port()
+    words += [f"listeners.closed.port={ports['closed']}", 'listeners.closed.allow=["192.0.2.0/24"]']
     engine = EngineProcess(tmp_path_factory.mktemp("guarded") / "data", *words).start()
     bank = Bank(engine)
     yield Guarded(bank, ports)
@@ -107,6 +112,21 @@ def test_checked_takes_both(guarded: Guarded) -> None:
     ignored = guarded.bank.wire.ask_payload(signed("iso87-ascii", card.message(1_00), OTHER_KEY))
     assert SPEECHES["iso87-ascii"].decode(ignored)["39"] == "00"
     assert card.held == 3_00
+
+
+def test_an_acquirer_that_is_not_the_links(guarded: Guarded) -> None:
+    """58, nothing decided; the same message with the right acquirer is taken."""
+    card = guarded.bank.issue("prepaid-bps")
+    with Wire(guarded.ports["narrow"]) as wire:
+        assert wire.ask(card.message(1_00, f32="999999"))["39"] == "58"
+        assert card.held == 0
+        assert wire.ask(card.message(1_00))["39"] == "00"
+
+
+def test_an_address_that_is_not_on_the_list(guarded: Guarded) -> None:
+    with Wire(guarded.ports["closed"]) as wire:
+        assert wire.is_closed_by_engine()
+    assert guarded.bank.wire.is_served()
 
 
 def test_a_setting_that_is_none(start: Start) -> None:
