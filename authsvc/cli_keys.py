@@ -66,9 +66,8 @@ def wrap_file(file: Path) -> None:
             click.echo(f'{name} = "{_again(value, KINDS[name], master) if name in KINDS else value}"')
     for name, entries in table.items():
         if isinstance(entries, dict):
-            click.echo(f"\n[{name}]")
-            for entry, value in entries.items():
-                click.echo(f'{entry} = "{_again(value, NAMED[name], master)}"')
+            for entry, value in entries.items():  # dotted, so that more lines can be put behind it
+                click.echo(f'{name}.{entry} = "{_again(value, NAMED[name], master)}"')
     click.echo(f"wrapped without {DEMO}: from now on the engine needs {MASTER_VARIABLE}", err=True)
 
 

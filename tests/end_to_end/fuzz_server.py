@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import random
 import ssl
 import sys
@@ -201,6 +202,7 @@ ATTACKS: dict[str, Callable[[random.Random, bytes], Iterable[bytes]]] = {
 
 def main(minutes: float, seed: int) -> None:
     """Rounds until the time is over; the seed of each is said, so that it can be done again."""
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it tells of every write to a link that was cut
     with tempfile.TemporaryDirectory() as folder:
         engine, targets = start_engine(Path(folder))
         bank = Bank(engine)
