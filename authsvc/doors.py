@@ -21,13 +21,13 @@ from authsvc.config import LimitsConfig, ListenerConfig
 from authsvc.logs import get_logger
 from authsvc.metrics import FrameCause, Metrics
 from authsvc.security.tls import context_of, expires, is_certificate_problem, names_of
+from authsvc.seldom import Seldom
 
 log = get_logger(__name__)
 
 BACKLOG: Final = 1024
 SHUTDOWN_SECONDS: Final = 1.0
 """How long a peer may take to say goodbye in TLS."""
-SAY_SECONDS: Final = 1.0
 FULL_SECONDS: Final = 0.1
 """How long no connection is taken when the system has no descriptor for one."""
 NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -89,8 +89,7 @@ class Door:
         self._networks: Sequence[Network] = tuple(ip_network(each) for each in config.allow)
         self._sockets: list[socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._said: dict[FrameCause, float] = {}
-        self._unsaid: Counter[FrameCause] = Counter()
+        self._seldom = Seldom()
         self.renew()
 
     def renew(self) -> None:
@@ -120,10 +119,10 @@ class Door:
             try:
                 connection, peer = await loop.sock_accept(listening)
             except OSError as error:
-                if error.errno not in NO_ROOM:
-                    continue  # it was gone before we took it
-                self._refused("no_room", "", str(error.strerror))
-                await asyncio.sleep(FULL_SECONDS)
+                full = error.errno in NO_ROOM  # else it was gone before we took it
+                if full:
+                    self._refused("no_room", "", str(error.strerror))
+                await asyncio.sleep(FULL_SECONDS if full else 0)
                 continue
             with contextlib.ExitStack() as unmet:
                 unmet.callback(connection.close)
@@ -186,11 +185,7 @@ class Door:
 
     def _refused(self, cause: FrameCause, address: str, problem: str) -> None:
         self._metrics.frame_refused(self._name, cause)
-        self._unsaid[cause] += 1
-        now = asyncio.get_running_loop().time()
-        if now - self._said.get(cause, -SAY_SECONDS) >= SAY_SECONDS:
-            self._said[cause] = now
-            count = self._unsaid.pop(cause)
+        if count := self._seldom.count(cause, asyncio.get_running_loop().time()):
             log.warning(
                 "connection refused", listener=self._name, cause=cause, peer=address, problem=problem, count=count
             )

@@ -6,6 +6,7 @@ A repeat is answered from what is remembered, and its MAC is made anew. See docs
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol
 
 from authsvc.codec.dialects import Dialect
@@ -13,6 +14,7 @@ from authsvc.logs import get_logger
 from authsvc.metrics import Metrics
 from authsvc.model import Reason
 from authsvc.security.mac import RetailMac
+from authsvc.seldom import Seldom
 
 log = get_logger(__name__)
 
@@ -51,6 +53,7 @@ class MessageMac:
         self._keys = keys
         self._required = required
         self._metrics = metrics
+        self._seldom = Seldom()
 
     async def handle(self, link: Link, payload: bytes) -> bytes | None:
         """As `Pipeline.handle`. The answer comes under the key its message came under: that is the one the peer has."""
@@ -74,7 +77,8 @@ class MessageMac:
 
     def _refused(self, link: Link, payload: bytes, problem: str) -> bytes | None:
         self._metrics.frame_refused(link.listener, "mac")
-        log.warning("mac refused", listener=link.listener, problem=problem)
+        if count := self._seldom.count(problem, asyncio.get_running_loop().time()):
+            log.warning("mac refused", listener=link.listener, problem=problem, count=count)
         return self._with_mac(link, self._behind.refuse(link, payload, Reason.MAC_INVALID))
 
     def _with_mac(self, link: Link, answer: bytes | None) -> bytes | None:

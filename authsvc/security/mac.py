@@ -1,7 +1,7 @@
 """Message authentication codes: the retail MAC, ANSI X9.19, which is ISO/IEC 9797-1 algorithm 3 with padding method 1.
 
 psec is the reference, and tests/security/test_security_mac.py holds both equal. It makes its ciphers anew for each message;
-with those made once, 300 bytes take 15 µs in place of 35, and a message on such a link has two MACs.
+with those made once, an 0100 takes 12 µs in place of 29, and a message on such a link has two MACs (bench/test_bench_links.py).
 """
 
 from __future__ import annotations
