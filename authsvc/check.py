@@ -8,11 +8,9 @@ from pathlib import Path
 
 from authsvc.clock import SimulatedClock
 from authsvc.config import EMBEDDED, Config
-from authsvc.engine import DEMO_CARDS, LEDGER_FILE, check_listeners, products_of
+from authsvc.engine import DEMO_CARDS, LEDGER_FILE, check_listeners, keys_of, products_of
 from authsvc.errors import ConfigError
 from authsvc.ledger.sqlite_reader import open_reader
-from authsvc.security.keys import load_keys, master_key
-from authsvc.security.zones import check_key_names
 from authsvc.seed import load_demo_cards
 
 
@@ -22,7 +20,7 @@ def problems(config: Config) -> Iterator[str]:
     checks: tuple[Callable[[], object], ...] = (
         lambda: check_listeners(config),
         lambda: _check_products(config),
-        lambda: check_key_names(config.listeners, load_keys(config.key_file, master_key(os.environ))),
+        lambda: keys_of(config),
         lambda: _check_folder(config.data_dir),
         lambda: _check_clock(config),
         lambda: _check_ledger(config),

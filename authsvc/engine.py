@@ -36,7 +36,7 @@ from authsvc.products import Products, load_products
 from authsvc.reload import ProductsInForce, Reloader, labels_of
 from authsvc.security.draws import Draws
 from authsvc.security.hsm import SoftHsm
-from authsvc.security.keys import load_keys, master_key
+from authsvc.security.keys import Keys, load_keys, master_key
 from authsvc.security.mint import Mint
 from authsvc.security.tls import context_of
 from authsvc.security.vault import Vault, reference
@@ -83,8 +83,7 @@ class Engine:
             config.data_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"data_dir: {config.data_dir}: {error.strerror}") from error
-        keys = load_keys(config.key_file, master_key(os.environ))
-        check_key_names(config.listeners, keys)
+        keys = keys_of(config)
         bins, currencies = labels_of(self.products)
         self.metrics = Metrics(
             CollectorRegistry(), products=self.products, listeners=config.listeners, bins=bins, currencies=currencies
@@ -316,6 +315,13 @@ def check_listeners(config: Config) -> None:
         _one_of(f"listeners.{name}.dialect", listener.dialect, DIALECTS)
         _one_of(f"listeners.{name}.framing", listener.framing, FRAMINGS)
         context_of(listener.tls, f"listeners.{name}.tls")
+
+
+def keys_of(config: Config) -> Keys:
+    """The key file under the master key of the environment, with what the listeners name in it. Raises ConfigError."""
+    keys = load_keys(config.key_file, master_key(os.environ))
+    check_key_names(config.listeners, keys)
+    return keys
 
 
 def products_of(config: Config) -> Products:
