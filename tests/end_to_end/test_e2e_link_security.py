@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from e2e_bank import Bank
 from e2e_dialects import SPEECHES
 from e2e_process import EngineProcess, free_port
 from e2e_wire import _KEYS, Fields, Wire, clear_pin_block
+from postgres_server import PostgresServer
 
 MAC_KEY = bytes.fromhex(_KEYS["mac"])
 OTHER_KEY = bytes.fromhex("FEDCBA98765432100123456789ABCDEF")
@@ -260,6 +262,33 @@ def test_a_peer_changes_its_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for key in (FIRST_MAC, FIRST_PIN, NEW_MAC, NEW_PIN, STRANGE, KEK, MASTER):
         assert key not in written
         assert key.hex().encode() not in written.lower()
+
+
+def test_a_key_change_reaches_every_worker(tmp_path: Path, start: Start, postgres: PostgresServer) -> None:
+    """It comes to one of two workers; the other has it with the first message that needs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUTHSVC_MASTER_KEY", MASTER.hex())
+        port = free_port()
+        engine = start(
+            f"key_file={sealed_key_file(tmp_path)}", f"listeners.bank.port={port}", "listeners.bank.mac=required",
+            "listeners.bank.mac_key=bank", "listeners.bank.kek=bank", "limits.key_overlap_seconds=0",
+            f"ledger.url={postgres.database()}", "workers=2", clock="system",
+        )  # fmt: skip
+    until = time.monotonic() + 20
+    while "ready; Ctrl-C" not in engine.said():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    links = [BankLink(port) for _ in range(12)]  # the kernel deals them: all to one worker once in two thousand times
+    assert links[0].ask(key_change(key_block(NEW_MAC, "M3")))["39"] == "00"
+    assert not any(link.is_understood() for link in links[:1])
+    for link in links:
+        link.mac = NEW_MAC
+    assert all(link.is_understood() for link in links)
+    for link in links:
+        link.mac = FIRST_MAC
+    assert not any(link.is_understood() for link in links)
+    for link in links:
+        link.close()
 
 
 @pytest.mark.parametrize(("setting", "problem"), [
