@@ -1,8 +1,8 @@
 """The command line. Exit 0 done, 1 refused or found a difference, 2 wrong use.
 
 `serve` runs the engine. `explain`, `reconcile`, `rebuild` and `replay` read its ledger, beside it or without it; `describe`
-reads a message. `account` and `card` (module `cli_cards`) and `present` (`cli_present`) ask a running engine through its
-control API.
+reads a message; `keys` (`cli_keys`) makes key blocks. `account` and `card` (module `cli_cards`) and `present` (`cli_present`)
+ask a running engine through its control API.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from authsvc import (
 )
 from authsvc import cli_books as _books  # noqa: F401 - its commands join `account`
 from authsvc.cli_cards import account, card
+from authsvc.cli_keys import keys
 from authsvc.cli_options import settings
 from authsvc.cli_present import present
 from authsvc.codec.describe import describe as describe_message
@@ -328,4 +329,5 @@ def _open_ledger(loaded: config.Config) -> SqliteReader | PostgresRecords:
 
 main.add_command(account)
 main.add_command(card)
+main.add_command(keys)
 main.add_command(present)

@@ -22,7 +22,6 @@ from authsvc.importing import Imported, Importer, Problem
 from authsvc.ledger.postgres import PostgresLedger
 from authsvc.ledger.sqlite import SqliteLedger
 from authsvc.security.hsm import SoftHsm
-from authsvc.security.keys import load_keys
 from authsvc.security.mint import Mint
 from authsvc.security.vault import Vault
 
@@ -54,7 +53,7 @@ def import_accounts(lines: BinaryIO, pins: bool, file: Path, overrides: tuple[st
 
 async def _import(loaded: config.Config, lines: BinaryIO, pins: bool) -> Imported:
     """Raises ConfigError, LedgerDownError."""
-    products, keys = engine.products_of(loaded), load_keys(loaded.key_file)
+    products, keys = engine.products_of(loaded), engine.keys_of(loaded)
     clock: Clock = SimulatedClock(loaded.data_dir / "clock") if loaded.clock == "simulated" else SystemClock()
     embedded = loaded.ledger.url == config.EMBEDDED
     ledger = (

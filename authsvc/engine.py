@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import socket
 import time
@@ -18,7 +19,7 @@ from authsvc.clock import Clock, SimulatedClock, SystemClock
 from authsvc.codec.dialects import DIALECTS
 from authsvc.codec.framing import FRAMINGS
 from authsvc.codec.pan import is_pan
-from authsvc.config import EMBEDDED, Config, control_of, is_cluster
+from authsvc.config import EMBEDDED, Config, ListenerConfig, control_of, is_cluster
 from authsvc.control.app import build_app
 from authsvc.control.roles import tokens_by_hash
 from authsvc.decider import Decider
@@ -27,6 +28,7 @@ from authsvc.ledger.journal import VaultEntry
 from authsvc.ledger.postgres import PostgresLedger
 from authsvc.ledger.sqlite import SqliteLedger
 from authsvc.logs import get_logger, log_loop_exception
+from authsvc.message_mac import MessageMac
 from authsvc.metrics import Metrics
 from authsvc.model import Account, AccountId, CardId, CardRef, Command, Decision, Minor, Presentment, Reversal, UnixMs
 from authsvc.pipeline import Pipeline
@@ -34,11 +36,13 @@ from authsvc.products import Products, load_products
 from authsvc.reload import ProductsInForce, Reloader, labels_of
 from authsvc.security.draws import Draws
 from authsvc.security.hsm import SoftHsm
-from authsvc.security.keys import load_keys
+from authsvc.security.keys import Keys, load_keys, master_key
 from authsvc.security.mint import Mint
+from authsvc.security.tls import context_of
 from authsvc.security.vault import Vault, reference
+from authsvc.security.zones import Zones, check_key_names
 from authsvc.seed import Seeded, load_demo_cards, seed
-from authsvc.server import Server
+from authsvc.server import Handler, Server
 from authsvc.state.cluster import ClusterConnection
 from authsvc.state.connection import RedisConnection
 from authsvc.state.copy import RedisState
@@ -79,7 +83,7 @@ class Engine:
             config.data_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"data_dir: {config.data_dir}: {error.strerror}") from error
-        keys = load_keys(config.key_file)
+        keys = keys_of(config)
         bins, currencies = labels_of(self.products)
         self.metrics = Metrics(
             CollectorRegistry(), products=self.products, listeners=config.listeners, bins=bins, currencies=currencies
@@ -102,11 +106,21 @@ class Engine:
         hsm = SoftHsm(keys)
         self.vault = Vault(keys, self.ledger.vault_by_hash, self.ledger.vault_by_card)
         self.mint = Mint(keys, hsm, self.vault)
-        pipeline = Pipeline(
-            self.decider, self.vault, hsm, Draws(keys), self.products, self.metrics, config.log.messages
-        )
-        self.server = Server(pipeline, self.metrics, config.limits.in_flight)
+        self._draws = Draws(keys)
+        self._zones = Zones(keys, hsm, config.data_dir, config.limits.key_overlap_seconds, time.time)
+        self._handlers = {name: self._handler_of(listener) for name, listener in config.listeners.items()}
+        self.server = Server(next(iter(self._handlers.values())), self.metrics, config.limits)
         self._control = self._build_control()
+
+    def _handler_of(self, listener: ListenerConfig) -> Handler:
+        """What stands between a listener's links and the decisions."""
+        pipeline = Pipeline(
+            self.decider, self.vault, self._zones.hsm_of(listener), self._draws, self.products, self.metrics,
+            self.config.log.messages, self._zones.exchange_of(listener), frozenset(listener.acquirers),
+        )  # fmt: skip
+        if listener.mac == "off":
+            return pipeline
+        return MessageMac(pipeline, self._zones.macs_of(listener), listener.mac == "required", self.metrics)
 
     def _make_ledger(self) -> SqliteLedger | PostgresLedger:
         config, committed = self.config, self.metrics.committed
@@ -139,7 +153,8 @@ class Engine:
             self.seeded = await seed(cards, self.decider, self.mint, self.products)
         for name, listener in self.config.listeners.items():
             with naming(f"listeners.{name}.port", listener.host, listener.port):
-                self.ports[name] = await self.server.listen(name, listener, shared=self.config.workers > 1)
+                shared = self.config.workers > 1
+                self.ports[name] = await self.server.listen(name, listener, shared, self._handlers[name])
         control = control_of(self.config, self.worker)
         with naming("control.port", control.host, control.port):
             self.ports["control"] = await self._control.begin(control.host, control.port)
@@ -180,6 +195,15 @@ class Engine:
     def request_reload(self) -> None:
         """What SIGHUP does."""
         self._reloading = asyncio.get_running_loop().create_task(self.reloader.reload())
+        self._renew_certificates()
+
+    def _renew_certificates(self) -> None:
+        try:
+            self.server.renew_certificates()
+        except ConfigError as error:
+            log.error("certificates refused, those read before stay", problem=str(error))
+            return
+        log.info("certificates renewed")
 
     def readiness(self) -> dict[str, bool]:
         """What authorizing depends on. Redis is not in it: without it we authorize from the journal."""
@@ -286,10 +310,18 @@ def build(config: Config, worker: int = 1) -> Engine:
 
 
 def check_listeners(config: Config) -> None:
-    """Whether the codec speaks what the listeners name. Raises ConfigError."""
+    """Whether the codec speaks what the listeners name, and their certificates are some. Raises ConfigError."""
     for name, listener in config.listeners.items():
         _one_of(f"listeners.{name}.dialect", listener.dialect, DIALECTS)
         _one_of(f"listeners.{name}.framing", listener.framing, FRAMINGS)
+        context_of(listener.tls, f"listeners.{name}.tls")
+
+
+def keys_of(config: Config) -> Keys:
+    """The key file under the master key of the environment, with what the listeners name in it. Raises ConfigError."""
+    keys = load_keys(config.key_file, master_key(os.environ))
+    check_key_names(config.listeners, keys)
+    return keys
 
 
 def products_of(config: Config) -> Products:

@@ -28,6 +28,7 @@ COMMANDS = [
     ("account", "load"), ("account", "charge"), ("account", "statement"), ("account", "billing"),
     ("account", "trial-balance"), ("card",), ("card", "issue"), ("card", "show"), ("card", "block"), ("card", "limits"),
     ("card", "activate"), ("card", "unblock"), ("card", "unblock-pin"), ("present",),
+    ("keys",), ("keys", "wrap"), ("keys", "wrap-file"),
 ]  # fmt: skip
 
 

@@ -181,6 +181,25 @@ async def test_signed_off(engine: Parts, pipeline: Pipeline) -> None:
     assert (await ask(pipeline, purchase(1), link))["39"] == "00"
 
 
+@pytest.mark.parametrize(("fields", "code"), [
+    ({"f32": "423456"}, "00"), ({"f32": "00000423456"}, "00"), ({"f32": "42345"}, "58"), ({}, "58"), ({"f32": "0"}, "58"),
+    ({"t": "0400", "f32": "423456", "f90": f"0100000001{'0' * 32}"}, "25"),
+    ({"t": "0400", "f32": "423456", "f90": f"01000000010615100000{'423456':>011}{'0' * 11}"}, "25"),
+    ({"t": "0400", "f32": "423456", "f90": f"01000000010615100000{'999999':>011}{'0' * 11}"}, "58"),  # another's payment
+])  # fmt: skip
+async def test_acquirers_of_a_link(engine: Parts, fields: dict[str, str], code: str) -> None:
+    """`acquirers`: DE32 is one of them, and so is the acquirer in DE90; else 58, counted, and nothing is decided."""
+    products, one = PRODUCTS, frozenset({"423456", "7"})
+    narrow = Pipeline(
+        engine.decider, engine.vault, engine.hsm, Draws(KEYS), products, engine.metrics, False, acquirers=one
+    )
+    assert (await ask(narrow, purchase(**fields)))["39"] == code
+    refused = code == "58"
+    assert engine.count('authsvc_frames_refused_total{cause="acquirer",listener="main"}') == refused
+    assert (await engine.ledger.find(rrn="RRN000000001") == []) == refused
+    assert (await ask(narrow, {"t": "0800", "7": "0615100000", "11": "000009", "70": "301"}))["39"] == "00"
+
+
 class Failing:
     """A decider that raises."""
 

@@ -9,21 +9,23 @@ from collections.abc import Mapping
 
 from authsvc.codec.compiled import Compiled
 from authsvc.codec.layout import Layout, load_layouts
+from authsvc.codec.mac_field import MacField
 from authsvc.codec.reference import Fields, MessageError, Reference, Spec
 
 __all__ = ["DIALECTS", "Dialect", "Fields", "MessageError"]
 
 
 class Dialect:
-    """`name`: as in a listener's configuration."""
+    """`name`: as in a listener's configuration; `mac_field`: where its messages carry their MAC."""
 
-    __slots__ = ("_compiled", "_layout", "_reference", "name")
+    __slots__ = ("_compiled", "_layout", "_reference", "mac_field", "name")
 
     def __init__(self, layout: Layout) -> None:
         self.name = layout.name
         self._layout = layout
         self._reference = Reference(layout)
         self._compiled = Compiled(layout)
+        self.mac_field = MacField(layout)
 
     @property
     def spec(self) -> Spec:
