@@ -84,7 +84,7 @@ def test_private_data_that_is_no_list_of_sub_elements() -> None:
     found, _ = rows(ASCII.encode(purchase(f48="hello")), ASCII)
     assert [row.meaning or row.value for row in found if row.field == "DE48"] == [
         "(5 characters)",
-        "no tag and length of two digits each at character 0",
+        'at character 0: expected a tag and a length of two digits each, found "aaaa"',
     ]
 
 

@@ -112,7 +112,10 @@ def test_cashback_and_partial_approval_are_read() -> None:
 
 @pytest.mark.parametrize(
     ("amounts", "problem"),
-    [("0040985D00000002000", "groups"), ("0040985D00000002000X", "digits")],
+    [
+        ("0040985D00000002000", "at character 0: expected a group of 20"),
+        ("0040985D00000002000X", "at character 8: expected an amount of 12"),
+    ],
 )
 def test_wrong_amounts_are_refused_by_name(amounts: str, problem: str) -> None:
     error = refusal(purchase(f54=amounts), NoChecks())
