@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from enum import Enum
+
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
 
@@ -35,3 +38,37 @@ def mask(pan: str) -> str:
     if len(pan) < 12:
         return "*" * len(pan)
     return f"{pan[:6]}{'*' * (len(pan) - 10)}{pan[-4:]}"
+
+
+class PanDisplay(Enum):
+    """How a card number is shown to a person who describes messages."""
+
+    MASKED = "masked"
+    CLEAR = "clear"
+
+    def shown(self, pan: str) -> str:
+        """`pan` as it may be shown."""
+        return mask(pan) if self is PanDisplay.MASKED else pan
+
+    def text(self, text: str) -> str:
+        """Text that nobody knows the content of. Masked, it has no number of 16 digits or more, whatever its check digit: in a
+        message whose fields have slipped, a PAN can have other digits right beside it."""
+        return without_pans(text, surely=16) if self is PanDisplay.MASKED else text
+
+
+def without_pans(text: str, surely: int = 10**6) -> str:
+    """`text` with every number in it that can be a PAN masked: 13 to 19 digits, blanks or hyphens between them or not, the
+    last of them a check digit; and every number of at least `surely` digits."""
+
+    def masked(found: re.Match[str]) -> str:
+        digits = _BETWEEN.sub("", found[0])
+        if not (luhn_ok(digits) or len(digits) >= surely):
+            return found[0]
+        shown = iter(mask(digits))
+        return "".join(character if character in " -" else next(shown) for character in found[0])
+
+    return _NUMBER.sub(masked, text)
+
+
+_NUMBER = re.compile("[0-9](?:[ -]?[0-9]){12,}")
+_BETWEEN = re.compile("[ -]")
