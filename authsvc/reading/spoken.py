@@ -95,7 +95,9 @@ def _score(cuts: list[Cut], dialect: Dialect) -> float:
 def _fit(one: Cut, dialect: Dialect) -> float:
     """1 for a message that is right; below it, the more of its bytes are in fields that are right the more; below 0 where none
     begins. A message type that nobody uses counts for half."""
-    if not one.payload or not dialect.begins_at(one.payload, 0):
+    if not one.payload:
+        return 0.0
+    if not dialect.begins_at(one.payload, 0):
         return -1.0
     found = dialect.dissect(one.payload)
     mti = found.values["t"]
