@@ -57,12 +57,12 @@ class PanDisplay(Enum):
 
 
 def without_pans(text: str, surely: int = 10**6) -> str:
-    """`text` with every number in it that can be a PAN masked: 13 to 19 digits, blanks or hyphens between them or not, the
-    last of them a check digit; and every number of at least `surely` digits."""
+    """`text` with every number in it that can be a card's masked, blanks or hyphens between its digits or not; and every
+    number of at least `surely` digits."""
 
     def masked(found: re.Match[str]) -> str:
         digits = _BETWEEN.sub("", found[0])
-        if not (luhn_ok(digits) or len(digits) >= surely):
+        if not (_is_card_number(digits) or len(digits) >= surely):
             return found[0]
         shown = iter(mask(digits))
         return "".join(character if character in " -" else next(shown) for character in found[0])
@@ -70,5 +70,21 @@ def without_pans(text: str, surely: int = 10**6) -> str:
     return _NUMBER.sub(masked, text)
 
 
+def holds_pan(key: str) -> bool:
+    """Whether a word of `key`, letters and digits between anything else, is a number that can be a card's. Digits inside
+    a longer word are none: a UUID has such runs by chance."""
+    return any(_is_card_number(word) for word in _WORD.findall(key))
+
+
+def _is_card_number(digits: str) -> bool:
+    """Its length is one that its first digits have (ISO/IEC 7812-1 ranges in use), and its last digit is right."""
+    return _ISSUED.fullmatch(digits) is not None and luhn_ok(digits)
+
+
 _NUMBER = re.compile("[0-9](?:[ -]?[0-9]){12,}")
 _BETWEEN = re.compile("[ -]")
+_WORD = re.compile("[0-9A-Za-z]+")
+_ISSUED = re.compile(
+    "4[0-9]{12}|[45][0-9]{15}|2[2-7][0-9]{14}|3[47][0-9]{13}|3[0689][0-9]{12}|3[0-9]{15}|4[0-9]{18}|[56][0-9]{12,18}|9[0-9]{15}"
+)
+"""13 digits of a time in milliseconds, or 19 in nanoseconds, are none: keys and references are often made of them."""

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 
 from authsvc.codec.misfit import MisfitError, shape
 
+LONGEST = {"22": 7, "42": 7, "63": 15}
+"""Of those that the journal keeps, characters: no card number has room in 7. Longer ones are no codes of any network."""
 _FIELD = "DE48"
 
 
 def parse(text: str) -> dict[str, str]:
-    """Sub-elements by tag, in their order. Raises MisfitError on a header of no digits, a value cut short, a tag twice."""
+    """Sub-elements by tag, in their order. Raises MisfitError on a header of no digits, a value cut short, one above
+    `LONGEST`, a tag twice."""
     elements: dict[str, str] = {}
     position, size = 0, len(text)
     while position < size:
@@ -21,9 +24,12 @@ def parse(text: str) -> dict[str, str]:
         end = start + int(header[2:])
         if end > size:
             raise MisfitError(_FIELD, start, f"{end - start} characters", str(size - start))
-        if header[:2] in elements:
+        tag = header[:2]
+        if tag in elements:
             raise MisfitError(_FIELD, position, "a tag that was not there yet", "one that was")
-        elements[header[:2]] = text[start:end]
+        if tag in LONGEST and end - start > LONGEST[tag]:
+            raise MisfitError(_FIELD, start, f"at most {LONGEST[tag]} characters", str(end - start))
+        elements[tag] = text[start:end]
         position = end
     return elements
 

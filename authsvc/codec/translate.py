@@ -58,6 +58,11 @@ SAME_IN_A_REPEAT = (
 )  # fmt: skip
 """What a repeat must say again. Not 35, 48, 52, 55, 64, 128: a sender may encrypt or sign them anew."""
 
+KEPT = ("37", "42", "48")
+"""Of what the journal keeps as it came, the fields in which a short card number has room."""
+LONGEST_KEPT = 15
+"""Characters of the longest of them, DE42 and DE48.63; a card number is mostly longer."""
+
 _NOTHING = ("",) * len(SAME_IN_A_REPEAT)
 _CVV2 = "92"
 _CAVV = "43"
@@ -175,7 +180,6 @@ def _authorization(fields: Mapping[str, str], card: CardRef, checks: Checks) -> 
 def _presentment(fields: Mapping[str, str], card: CardRef) -> Presentment:
     """An 0220 claims all that is left of its authorization."""
     _require(fields, MANDATORY_IN_PRESENTMENT)
-    pan_of(fields)
     kind = KINDS.get(fields["3"][:2])
     if kind is None:
         raise PeerError("DE3", "not the processing code of a presentment")
@@ -205,7 +209,6 @@ def _presentment(fields: Mapping[str, str], card: CardRef) -> Presentment:
 
 def _reversal(fields: Mapping[str, str], card: CardRef) -> Reversal:
     _require(fields, MANDATORY_IN_REVERSAL)
-    pan_of(fields)  # mandatory, though `card` already says all that is needed of it
     return Reversal(
         account=card.account,
         card=card.card,
@@ -226,6 +229,9 @@ def _require(fields: Mapping[str, str], mandatory: tuple[str, ...]) -> None:
 
 
 def _origin(fields: Mapping[str, str]) -> Origin:
+    pan = pan_of(fields)
+    if len(pan) <= LONGEST_KEPT:
+        _require_apart(fields, pan)
     get = fields.get
     return Origin(
         mti=fields["t"],
@@ -236,6 +242,13 @@ def _origin(fields: Mapping[str, str]) -> Origin:
         merchant=get("42", "").strip(),
         rrn=get("37", "").strip(),
     )
+
+
+def _require_apart(fields: Mapping[str, str], pan: str) -> None:
+    """Refuse a card number that came again where the journal keeps what came."""
+    for field in KEPT:
+        if pan in fields.get(field, ""):
+            raise PeerError(f"DE{field}", "holds the card number")
 
 
 def _original(fields: Mapping[str, str]) -> Original:
