@@ -140,8 +140,9 @@ class PresentmentBody(Body, frozen=True):
             return "rrn", "a reversal needs it, or authorization_code, or decision"
         if self.decision and not self.reversal:
             return "decision", "only a reversal names one"
-        if holds_pan(self.reference):
-            return "reference", "it is kept, so it must not hold a card number"
+        for name in ("reference", "decision"):
+            if holds_pan(getattr(self, name)):
+                return name, "it is kept, so it must not hold a card number"
         return None
 
 
