@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import cast
 from urllib.parse import unquote, urlsplit
 
 import click
@@ -25,10 +25,19 @@ from redis.cluster import ClusterNode
 from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
-from authsvc import __version__, check, config, engine, logs, workers
+from authsvc import (
+    __version__,
+    check,
+    cli_import,  # noqa: F401 - adds its command
+    config,
+    engine,
+    logs,
+    workers,
+)
 from authsvc import cli_books as _books  # noqa: F401 - its commands join `account`
 from authsvc.cli_cards import account, card
 from authsvc.cli_describe import describe
+from authsvc.cli_options import settings
 from authsvc.cli_present import present
 from authsvc.errors import AuthsvcError, ConfigError
 from authsvc.ledger.postgres_records import PostgresRecords
@@ -50,17 +59,6 @@ from authsvc.state.embedded import EmbeddedValkey
 PROGRESS_SECONDS = 1.0
 REDIS_GONE = (redis.RedisError, RedisClusterException)  # the second is no kind of the first
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-F = TypeVar("F", bound=Callable[..., object])
-
-
-def settings(command: F) -> F:
-    """The options that say which engine: its settings file and what to put over it."""
-    path = click.Path(dir_okay=False, path_type=Path)
-    command = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting.")(
-        command
-    )
-    option = click.option("--config", "file", type=path, default=Path("config/demo.toml"), show_default=True)
-    return option(command)
 
 
 class _Group(click.Group):

@@ -63,9 +63,11 @@ class ControlConfig(_Part, frozen=True, kw_only=True):
 
 
 class LimitsConfig(_Part, frozen=True, kw_only=True):
-    """`in_flight`: most messages under way in the process; above it, links wait unread until some are answered."""
+    """`in_flight`: most messages under way in the process; above it, links wait unread until some are answered.
+    `recent_accounts_kb`: documents of accounts lately decided on, kept at hand by an engine that decides alone."""
 
     in_flight: Positive = 4096
+    recent_accounts_kb: Annotated[int, Meta(ge=0)] = 8192
 
 
 class LogConfig(_Part, frozen=True, kw_only=True):

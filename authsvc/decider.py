@@ -27,6 +27,7 @@ from authsvc.model import (
     Authorization,
     Decision,
     Head,
+    ImportAccount,
     Key,
     Message,
     OpenAccount,
@@ -47,6 +48,7 @@ from authsvc.rules.decide import decide
 from authsvc.rules.evolve import evolve
 from authsvc.rules.memory import MAX_RECENT_KEYS, Missing, claim_undone, missing
 from authsvc.state.copy import RedisState
+from authsvc.state.recent import RecentHeads
 from authsvc.tally import tally
 
 ChipAnswer = Callable[[str], str]
@@ -66,7 +68,7 @@ class _Tip(NamedTuple):
 
 class Decider:
     """One request in, one durable decision out. Constructed once per worker. `within`: seconds in which a decision is
-    worth making."""
+    worth making; `recent`: accounts to keep at hand, where no other worker decides."""
 
     def __init__(
         self,
@@ -76,6 +78,7 @@ class Decider:
         clock: Clock,
         metrics: Metrics,
         within: float = 5.0,
+        recent: RecentHeads | None = None,
     ) -> None:
         self._products = products
         self._state = state
@@ -86,6 +89,7 @@ class Decider:
         self._on_their_way: dict[tuple[AccountId, Key], tuple[Decision, Future[None]]] = {}
         self._readers: Counter[AccountId] = Counter()
         self._committed: dict[AccountId, Head] = {}
+        self._recent = recent if recent is not None else RecentHeads(0)
         self.now = clock
 
     async def decide(
@@ -125,7 +129,7 @@ class Decider:
         if loaded > deadline:
             raise LateError(f"{request.account}: not read within {self._within} s")
         account, product = head.account, self._product(request, head.account)
-        decision = decide(with_pin_verdict(request, offered_pvv, account), account, product, now, past)
+        decision = decide(with_pin_verdict(request, offered_pvv, account), account, product, now, past, key)
         if decision.seq <= account.seq:
             return await self._remembered(decision)
         decision = with_chip_answer(decision, chip_answer)
@@ -152,9 +156,11 @@ class Decider:
         try:
             await durable
             self._state.store(tip)
+            self._recent.put(tip)
             if account in self._readers:
                 self._committed[account] = tip
         except (StaleAccountError, LedgerDownError, PanTakenError):
+            self._recent.drop(account)
             self._drop(account, line)  # whatever stands on top of a loser loses too
             raise
         finally:
@@ -186,6 +192,9 @@ class Decider:
         tip = self._tips.get(account)
         if tip is not None:
             return tip.head
+        recent = self._recent.get(account)
+        if recent is not None:  # never after a lost race: it is dropped then
+            return recent
         self._readers[account] += 1
         try:
             loaded = await (self._state.rebuild(account) if from_journal else self._state.load(account))
@@ -272,13 +281,13 @@ class Decider:
 
     def _product(self, request: Request, account: Account) -> Product:
         """Of an account that is being opened, the product it asks for; of one that nobody opened, the one for strays."""
-        name = account.product or (request.product if isinstance(request, OpenAccount) else "none")
+        name = account.product or (request.product if isinstance(request, OpenAccount | ImportAccount) else "none")
         return self._products[name]
 
     async def account(self, account: AccountId) -> Account | None:
         """The account as of its last decision, None when there never was one."""
         tip = self._tips.get(account)
-        head = tip.head if tip else await self._state.load(account)
+        head = tip.head if tip else self._recent.get(account) or await self._state.load(account)
         return head.account if head and head.account.product else None
 
 

@@ -43,6 +43,7 @@ from authsvc.state.cluster import ClusterConnection
 from authsvc.state.connection import RedisConnection
 from authsvc.state.copy import RedisState
 from authsvc.state.embedded import EmbeddedValkey
+from authsvc.state.recent import RecentHeads
 from authsvc.sweeper import Sweeper
 
 log = get_logger(__name__)
@@ -94,8 +95,9 @@ class Engine:
         self._connection = connection(url, on_up=self.metrics.state_up)
         self.state = RedisState(self._connection, self.ledger.head, self.metrics)
         self.decider = Decider(
-            self.products, self.state, self.ledger, self.clock, self.metrics, config.answer_within_ms / 1000
-        )
+            self.products, self.state, self.ledger, self.clock, self.metrics, config.answer_within_ms / 1000,
+            RecentHeads(config.limits.recent_accounts_kb * 1024 if config.ledger.url == EMBEDDED else 0),
+        )  # fmt: skip
         self.sweeper = Sweeper(self.decider, self.ledger, self.metrics, config.sweep_seconds, config.closed_holds_days)
         hsm = SoftHsm(keys)
         self.vault = Vault(keys, self.ledger.vault_by_hash, self.ledger.vault_by_card)

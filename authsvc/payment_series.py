@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter
 
+from authsvc.series import Count, Counts
+
 NOT_KNOWN, OTHER = "none", "other"
 CHANNELS = ("remote", "terminal")
 EXEMPTIONS = (
@@ -23,7 +25,7 @@ class _Pair:
 
     __slots__ = ("amount", "count")
 
-    def __init__(self, count: Counter, amount: Counter) -> None:
+    def __init__(self, count: Count, amount: Count) -> None:
         self.count, self.amount = count, amount
 
     def add(self, grosze: int) -> None:
@@ -63,13 +65,13 @@ class PaymentSeries:
         self._wrong_of.get(product, self._wrong_of[NOT_KNOWN]).inc()
 
 
-def _counters(registry: CollectorRegistry, name: str, text: str, labels: tuple[str, ...]) -> tuple[Counter, Counter]:
+def _counters(registry: CollectorRegistry, name: str, text: str, labels: tuple[str, ...]) -> tuple[Counts, Counts]:
     return (
-        Counter(f"{name}_payments", text, labels, registry=registry),
-        Counter(f"{name}_grosze", f"{text} In grosze.", labels, registry=registry),
+        Counts(registry, f"{name}_payments", text, labels),
+        Counts(registry, f"{name}_grosze", f"{text} In grosze.", labels),
     )
 
 
-def _pairs(of: tuple[Counter, Counter], labels: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], _Pair]:
+def _pairs(of: tuple[Counts, Counts], labels: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], _Pair]:
     count, amount = of
-    return {each: _Pair(count.labels(*each), amount.labels(*each)) for each in labels}
+    return {each: _Pair(count.of(*each), amount.of(*each)) for each in labels}

@@ -55,6 +55,7 @@ class LinkProtocol(asyncio.Protocol):
         self._in_flight = 0
         self._garbage = 0
         self._paused_for: set[str] = set()
+        self._outgoing: list[bytes] = []
         self._heard = self._frame_began = asyncio.get_running_loop().time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -134,6 +135,8 @@ class LinkProtocol(asyncio.Protocol):
             self._refuse("idle")
 
     def close(self) -> None:
+        """What has been answered still leaves."""
+        self._flush()
         if self._transport is not None:
             self._transport.close()
 
@@ -165,7 +168,18 @@ class LinkProtocol(asyncio.Protocol):
             log.error("answer above what its frame can say", listener=self.listener, bytes=len(answer))
         elif self._transport is not None:
             self._garbage = 0
-            self._transport.write(frame(answer, self._framing, tpdu))
+            self._send(frame(answer, self._framing, tpdu))
+
+    def _send(self, framed: bytes) -> None:
+        """All answers of one turn of the loop leave in one write: a system call costs more than making the answer."""
+        if not self._outgoing:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._outgoing.append(framed)
+
+    def _flush(self) -> None:
+        if self._transport is not None and self._outgoing:
+            self._transport.write(b"".join(self._outgoing))
+        self._outgoing.clear()
 
     def _garbage_came(self) -> None:
         """Something that could not even be answered. Enough of it in a row, and this is no peer of ours."""

@@ -14,7 +14,7 @@ from authsvc.model import Account, AccountId, Decision, Head
 _encode = msgspec.json.Encoder().encode
 
 
-class Append(Struct):
+class Appended(Struct):
     """`seq`, `hash`: the head it was decided on; `encoded`: its bytes in the journal, `new_hash` over them; `state`: the
     account after it."""
 
@@ -26,6 +26,11 @@ class Append(Struct):
     new_hash: bytes
     state: bytes
     vault: VaultEntry | None
+
+
+class Append(Appended):
+    """And who waits for it."""
+
     durable: asyncio.Future[None]
 
 

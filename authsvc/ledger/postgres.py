@@ -155,7 +155,7 @@ class PostgresLedger:
             self._wake.set()  # the writer runs after this turn of the loop: all of its appends share a batch
         else:
             durable.set_exception(LedgerDownError("the ledger takes no decisions now"))
-        return Head(after, appended.new_hash), durable
+        return Head(after, appended.new_hash, appended.state), durable
 
     async def _write_batches(self) -> None:
         """For as long as the ledger is open."""

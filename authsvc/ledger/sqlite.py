@@ -1,32 +1,48 @@
-"""The embedded ledger: one SQLite file, one process, one writer thread.
+"""The embedded ledger: one SQLite file, one engine, and a process that writes for it (`sqlite_process`).
 
-The event loop queues appends; the thread writes whatever queued while its last commit ran, as one transaction. So a
-lone message pays one fsync, and a crowd shares one. Reads have their own thread and connection and wait for no commit.
+The event loop collects what one turn of it decides and sends it as one order; the writer makes one transaction of what it
+finds, so a lone message pays one fsync, and a crowd shares one. Reads wait for no commit: those of a row or two, which
+messages need, happen at once; those of many rows have a thread.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import os
-import threading
-from collections.abc import Callable, Sequence
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from time import perf_counter
-from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 import apsw
 import msgspec
 
-from authsvc.errors import AuthsvcError, LedgerDownError
+from authsvc.errors import AuthsvcError, ConfigError, LedgerDownError, StaleAccountError
 from authsvc.gauges import OpenHolds
 from authsvc.ledger.append import Append, append_of, resolve
 from authsvc.ledger.holds import HoldRow
-from authsvc.ledger.journal import CommitUnknownError, JournalRow, VaultEntry
-from authsvc.ledger.sqlite_file import create, lock, open_writer
+from authsvc.ledger.journal import CommitUnknownError, JournalRow, PanTakenError, VaultEntry
+from authsvc.ledger.sqlite_file import create, lock
 from authsvc.ledger.sqlite_reader import SqliteReader, open_reader
-from authsvc.ledger.sqlite_writer import forget_holds, write
+from authsvc.ledger.sqlite_words import (
+    Answer,
+    Failed,
+    Forget,
+    Forgot,
+    Frames,
+    NotOpened,
+    Opened,
+    Row,
+    Write,
+    Written,
+    framed,
+)
 from authsvc.model import (
     Account,
     AccountId,
@@ -46,22 +62,37 @@ from authsvc.model import (
 P = ParamSpec("P")
 T = TypeVar("T")
 
-MAX_BATCH = 1_000
-"""Rows after which a batch takes no more: bounds a commit's time. A single turn of the event loop may exceed it."""
+PIPE_BYTES = 1 << 20
+"""What may wait for the writer outside of our memory, where the system lets us ask for it (Linux)."""
 
 
-class _Chore(NamedTuple):
-    """`work`: done by the writer on its connection; `done`: told its result."""
+class Writer(Protocol):
+    """Whatever runs `sqlite_process.serve`."""
 
-    work: Callable[[apsw.Connection], int]
-    done: asyncio.Future[int]
+    def wait(self) -> object:
+        """Until it has ended."""
+        ...
+
+
+StartWriter = Callable[[Path, int, int, int], Writer]
+"""File, orders to read, answers to write, lock to hold: three descriptors, its own from then on."""
+
+
+def in_a_process(path: Path, orders: int, answers: int, held: int) -> Writer:
+    """The writer as it is meant to run."""
+    command = [sys.executable, "-m", "authsvc.ledger.sqlite_process", str(path), str(orders), str(answers)]
+    try:
+        return subprocess.Popen(command, pass_fds=(orders, answers, held), stdin=subprocess.DEVNULL)
+    finally:
+        os.close(orders)
+        os.close(answers)
 
 
 class SqliteLedger:
     """A `journal.Ledger`.
 
     `on_commit(rows, seconds)`: after each commit; `on_failure(error)`: once, when nothing can be remembered any more:
-    the process has to stop. Both are called in the event loop.
+    the process has to stop. Both are called in the event loop. `start_writer`: tests run the writer nearer.
     """
 
     def __init__(
@@ -69,164 +100,173 @@ class SqliteLedger:
         path: Path,
         on_commit: Callable[[int, float], None] | None = None,
         on_failure: Callable[[BaseException], None] | None = None,
+        start_writer: StartWriter = in_a_process,
     ) -> None:
         self.healthy = False
         self._path = path
         self._on_commit = on_commit
         self._on_failure = on_failure
+        self._start_writer = start_writer
         self._turn: list[Append] = []
-        self._queue: SimpleQueue[list[Append] | None] = SimpleQueue()
-        self._chores: SimpleQueue[_Chore] = SimpleQueue()
-        self._writer = threading.Thread(target=self._write_batches, name="ledger-write", daemon=True)
+        self._under_way: deque[Append] = deque()
+        self._chores: deque[asyncio.Future[int]] = deque()
         self._reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger-read")
 
     async def open(self) -> None:
-        """Take the data directory and bring the schema up to date. Raises ConfigError."""
+        """Take the data directory, start the writer, bring the schema up to date. Raises ConfigError."""
         self._loop = asyncio.get_running_loop()
-        await self._loop.run_in_executor(self._reading, self._open_files)
-        self._writer.start()
-        self.healthy = True
-
-    def _open_files(self) -> None:
-        create(self._path)
-        self._lock = lock(self._path.parent)
+        await self._loop.run_in_executor(self._reading, self._take_directory)
         try:
-            self._connection = open_writer(self._path)
-            self._reader: SqliteReader = open_reader(self._path)
+            await self._begin_writing()
         except AuthsvcError:
             os.close(self._lock)
             raise
+        self._reader: SqliteReader = await self._loop.run_in_executor(self._reading, open_reader, self._path)
+        self._near = open_reader(self._path)
+        self.healthy = True
+
+    def _take_directory(self) -> None:
+        create(self._path)
+        self._lock = lock(self._path.parent)
+
+    async def _begin_writing(self) -> None:
+        """Returns when the writer has opened the file."""
+        orders, our_orders = os.pipe()
+        our_answers, answers = os.pipe()
+        with contextlib.suppress(
+            OSError, AttributeError
+        ):  # more than the system allows, or not Linux: it works smaller
+            fcntl.fcntl(our_orders, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        self._writer = self._start_writer(self._path, orders, answers, self._lock)
+        self._opened: asyncio.Future[None] = self._loop.create_future()
+        self._ended: asyncio.Future[None] = self._loop.create_future()
+        await self._loop.connect_read_pipe(
+            lambda: _Answers(self._heard, self._writer_ended), os.fdopen(our_answers, "rb", 0)
+        )
+        orders_to, _ = await self._loop.connect_write_pipe(asyncio.BaseProtocol, os.fdopen(our_orders, "wb", 0))
+        self._orders = orders_to
+        try:
+            await self._opened
+        except ConfigError:
+            await self._end_writing()
+            raise
+
+    async def _end_writing(self) -> None:
+        """The end of the orders; the writer does what it has, and ends."""
+        self._orders.close()
+        await self._ended
+        await asyncio.to_thread(self._writer.wait)
 
     async def close(self) -> None:
         """Take no more, make durable what was taken, and let go of the data directory."""
         self._hand_over()
         self.healthy = False
-        self._queue.put(None)
-        await asyncio.to_thread(self._writer.join)
+        self._near.close()
         await self._loop.run_in_executor(self._reading, self._reader.close)
         self._reading.shutdown()
-        # The last to close checkpoints, unless `_fail` forbade it.
-        await asyncio.to_thread(self._connection.close)
+        await self._end_writing()  # after the reader: the last to close checkpoints
         os.close(self._lock)
 
-    # ------------------------------------------------------------------ appending: event loop
+    # ------------------------------------------------------------------ appending
 
     def append(
         self, before: Head, decision: Decision, after: Account, vault: VaultEntry | None = None
     ) -> tuple[Head, asyncio.Future[None]]:
         """See `journal.Ledger.append`."""
         durable = self._loop.create_future()
-        # Encoded here and not in the thread: what cannot be encoded fails this one request, not the ledger.
         appended = append_of(before, decision, after, vault, durable)
         if not self.healthy:
             durable.set_exception(LedgerDownError("the ledger takes no more decisions"))
-            return Head(after, appended.new_hash), durable
+            return Head(after, appended.new_hash, appended.state), durable
         if not self._turn:
-            # At the end of this turn of the loop, so that all its appends share a batch and wake the thread once.
+            # At the end of this turn of the loop, so that all its appends are one order and wake the writer once.
             self._loop.call_soon(self._hand_over)
         self._turn.append(appended)
-        return Head(after, appended.new_hash), durable
+        return Head(after, appended.new_hash, appended.state), durable
 
     def _hand_over(self) -> None:
-        if self._turn:
-            self._queue.put(self._turn)
-            self._turn = []
-
-    def _settle(self, appends: Sequence[Append], outcomes: Sequence[AuthsvcError | None], seconds: float) -> None:
-        for append, outcome in zip(appends, outcomes, strict=True):
-            resolve(append.durable, outcome)
-        if self._on_commit is not None:
-            self._on_commit(len(appends), seconds)
-
-    def _fail(self, appends: Sequence[Append], error: BaseException) -> None:
-        """The writer has stopped for good: what it had in hand, and what waits behind it, will never be answered."""
-        self.healthy = False
-        unknown = isinstance(error, CommitUnknownError)
-        for append in appends:
-            resolve(append.durable, CommitUnknownError(str(error)) if unknown else LedgerDownError(str(error)))
-        self._hand_over()
-        for append in self._take_queued():
-            resolve(append.durable, LedgerDownError("the ledger stopped before this decision"))
-        while not self._chores.empty():
-            done = self._chores.get().done
-            if not done.done():  # its waiter has gone
-                done.set_exception(LedgerDownError("the ledger stopped before this was done"))
-        if self._on_failure is not None:
-            self._on_failure(error)
-
-    # ------------------------------------------------------------------ appending: writer thread
-
-    def _write_batches(self) -> None:
-        while (first := self._queue.get()) is not None:
-            appends = first + self._take_queued(MAX_BATCH - len(first))
-            # Settled before the chores: what is durable is answered as such, whatever becomes of a chore (law 5).
-            if (appends and not self._write(appends)) or not self._do_chores():
-                return
-
-    def _write(self, appends: list[Append]) -> bool:
-        """One batch. False: nothing more can be promised, and everyone has been told."""
-        started = perf_counter()
-        try:
-            outcomes = write(self._connection, appends)
-        except BaseException as error:  # noqa: BLE001 - whatever it was: from here on we can promise nothing
-            self._give_up(appends, error)
-            return False
-        self._loop.call_soon_threadsafe(self._settle, appends, outcomes, perf_counter() - started)
-        return True
-
-    def _do_chores(self) -> bool:
-        """What else only the writer may do, between two batches. False as in `_write`."""
-        while not self._chores.empty():
-            chore = self._chores.get()
-            try:
-                done = chore.work(self._connection)
-            except BaseException as error:  # noqa: BLE001 - as in `_write`
-                self._chores.put(chore)  # `_fail` tells who waits for it
-                self._give_up([], error)
-                return False
-            self._loop.call_soon_threadsafe(_finish, chore.done, done)
-        return True
-
-    def _give_up(self, appends: list[Append], error: BaseException) -> None:
-        # Never sync again after a failed sync: the kernel may have dropped the pages and say it went well.
-        self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-        self._loop.call_soon_threadsafe(self._fail, appends, error)
-
-    def _take_queued(self, limit: int = 1 << 62) -> list[Append]:
-        """What is in the queue now, up to about `limit`; leaves the mark of the end in it."""
-        taken: list[Append] = []
-        while len(taken) < limit:
-            try:
-                turn = self._queue.get_nowait()
-            except Empty:
-                break
-            if turn is None:
-                self._queue.put(None)
-                break
-            taken += turn
-        return taken
+        if not self._turn:
+            return
+        self._under_way += self._turn
+        rows = [
+            Row(one.account, one.seq, one.hash, one.encoded, one.new_hash, one.state, one.vault) for one in self._turn
+        ]
+        self._orders.write(framed(Write(rows)))
+        self._turn = []
 
     async def forget_holds(self, before: UnixMs, limit: int) -> int:
         """See `journal.Ledger.forget_holds`."""
         if not self.healthy:
             raise LedgerDownError("the ledger takes no more")
         done: asyncio.Future[int] = self._loop.create_future()
-        self._chores.put(_Chore(lambda connection: forget_holds(connection, before, limit), done))
-        self._queue.put([])  # wakes the writer
+        self._chores.append(done)
+        self._orders.write(framed(Forget(before, limit)))
         return await done
+
+    # ------------------------------------------------------------------ what the writer says
+
+    def _heard(self, answer: Answer) -> None:
+        match answer:
+            case Written(rows, lost, seconds):
+                self._settle(rows, lost, seconds)
+            case Forgot(holds):
+                done = self._chores.popleft()
+                if not done.done():  # its waiter has gone
+                    done.set_result(holds)
+            case Opened():
+                self._opened.set_result(None)
+            case NotOpened(problem):
+                self._opened.set_exception(ConfigError(problem))
+            case Failed(rows, unknown, problem):
+                kind = CommitUnknownError if unknown else LedgerDownError
+                self._fail(rows, kind, kind(problem))
+
+    def _settle(self, rows: int, lost: dict[int, str], seconds: float) -> None:
+        for place in range(rows):
+            append = self._under_way.popleft()
+            resolve(append.durable, _lost(lost[place], append) if place in lost else None)
+        if self._on_commit is not None:
+            self._on_commit(rows, seconds)
+
+    def _writer_ended(self) -> None:
+        """Foreseen after `_end_writing` and a failure, and else the same as a commit nobody knows the fate of."""
+        if not self._opened.done():
+            self._opened.set_exception(ConfigError(f"{self._path}: the writer of the ledger ended at once"))
+        elif self.healthy:
+            error = CommitUnknownError("the writer of the ledger ended by itself")
+            self._fail(len(self._under_way), CommitUnknownError, error)
+        self._ended.set_result(None)
+
+    def _fail(self, rows: int, kind: type[LedgerDownError], error: LedgerDownError) -> None:
+        """The writer has stopped for good: the `rows` it had in hand, and what waits behind them, will never be answered."""
+        self.healthy = False
+        in_hand = list(islice(self._under_way, rows))
+        behind = [*islice(self._under_way, rows, None), *self._turn]
+        self._under_way.clear()
+        self._turn = []
+        for append in in_hand:
+            resolve(append.durable, kind(str(error)))
+        for append in behind:
+            resolve(append.durable, LedgerDownError("the ledger stopped before this decision"))
+        for done in self._chores:
+            if not done.done():  # its waiter has gone
+                done.set_exception(LedgerDownError("the ledger stopped before this was done"))
+        self._chores.clear()
+        if self._on_failure is not None:
+            self._on_failure(error)
 
     # ------------------------------------------------------------------ reading
 
     async def head(self, account: AccountId) -> Head | None:
-        return await self._read(SqliteReader.head, account)
+        return self._read_at_once(SqliteReader.head, account)
 
     async def earlier(self, account: AccountId, key: Key) -> Decision | None:
-        return await self._read(SqliteReader.earlier, account, key)
+        return self._read_at_once(SqliteReader.earlier, account, key)
 
     async def original(
         self, account: AccountId, card: CardId, original: Original, terminal: str, merchant: str
     ) -> tuple[Decision, HoldEnd | None] | None:
-        return await self._read(SqliteReader.original, account, card, original, terminal, merchant)
+        return self._read_at_once(SqliteReader.original, account, card, original, terminal, merchant)
 
     async def journal(self, account: AccountId, after: int = 0, limit: int = 1000) -> list[JournalRow]:
         return await self._read(SqliteReader.journal, account, after, limit)
@@ -238,13 +278,13 @@ class SqliteLedger:
         return await self._read(SqliteReader.find, rrn, stan, account, limit)
 
     async def hold(self, hold_id: HoldId) -> HoldRow | None:
-        return await self._read(SqliteReader.hold, hold_id)
+        return self._read_at_once(SqliteReader.hold, hold_id)
 
     async def holds(self, account: AccountId) -> list[HoldRow]:
         return await self._read(lambda reader, name: list(reader.holds(name)), account)
 
     async def hold_by_code(self, account: AccountId, card: CardId, code: str) -> HoldRow | None:
-        return await self._read(SqliteReader.hold_by_code, account, card, code)
+        return self._read_at_once(SqliteReader.hold_by_code, account, card, code)
 
     async def due(self, now: UnixMs, limit: int) -> list[AccountId]:
         return await self._read(SqliteReader.due, now, limit)
@@ -253,7 +293,7 @@ class SqliteLedger:
         return await self._read(SqliteReader.open_holds, now)
 
     async def posting(self, account: AccountId, posting: PostingId) -> Posting | None:
-        return await self._read(SqliteReader.posting, account, posting)
+        return self._read_at_once(SqliteReader.posting, account, posting)
 
     async def movements(
         self, account: AccountId, since: UnixMs, until: UnixMs, after: int = 0, limit: int = 1000
@@ -267,13 +307,23 @@ class SqliteLedger:
         return await self._read(SqliteReader.trial_balance, until)
 
     async def vault_by_hash(self, pan_hash: bytes) -> VaultEntry | None:
-        return await self._read(SqliteReader.vault_by_hash, pan_hash)
+        return self._read_at_once(SqliteReader.vault_by_hash, pan_hash)
 
     async def vault_by_card(self, card: CardId) -> VaultEntry | None:
-        return await self._read(SqliteReader.vault_by_card, card)
+        return self._read_at_once(SqliteReader.vault_by_card, card)
 
     async def accounts(self, after: str = "", limit: int = 1000) -> list[AccountId]:
         return await self._read(SqliteReader.accounts, after, limit)
+
+    def _read_at_once(
+        self, question: Callable[Concatenate[SqliteReader, P], T], *values: P.args, **named: P.kwargs
+    ) -> T:
+        """A row or two by an index, in the event loop: 20 to 40 µs. The way to a thread and back costs a busy loop ten times
+        that, in switches of the interpreter lock; a page that is not in memory costs one read of the disk."""
+        try:
+            return question(self._near, *values, **named)
+        except (apsw.Error, msgspec.DecodeError) as error:
+            raise _unreadable(error) from error
 
     async def _read(self, question: Callable[Concatenate[SqliteReader, P], T], *values: P.args, **named: P.kwargs) -> T:
         def ask() -> T:
@@ -282,9 +332,31 @@ class SqliteLedger:
         try:
             return await self._loop.run_in_executor(self._reading, ask)
         except (apsw.Error, msgspec.DecodeError, RuntimeError) as error:  # RuntimeError: the thread is shut down
-            raise LedgerDownError(f"the ledger cannot be read: {type(error).__name__}: {error}") from error
+            raise _unreadable(error) from error
 
 
-def _finish(done: asyncio.Future[int], result: int) -> None:
-    if not done.done():  # its waiter has gone
-        done.set_result(result)
+def _unreadable(error: Exception) -> LedgerDownError:
+    return LedgerDownError(f"the ledger cannot be read: {type(error).__name__}: {error}")
+
+
+class _Answers(asyncio.Protocol):
+    """The reading end of the writer's answers."""
+
+    def __init__(self, heard: Callable[[Answer], None], ended: Callable[[], None]) -> None:
+        self._frames: Frames[Answer] = Frames(Answer)
+        self._heard = heard
+        self._ended = ended
+
+    def data_received(self, data: bytes) -> None:
+        for answer in self._frames.receive(data):
+            self._heard(answer)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self._ended()
+
+
+def _lost(kind: str, append: Append) -> AuthsvcError:
+    """Why the writer left it out."""
+    if kind == PanTakenError.__name__:
+        return PanTakenError("the PAN leads to another card already")
+    return StaleAccountError(append.account)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from importlib import resources
 from pathlib import Path
 
@@ -12,22 +13,30 @@ import apsw
 from authsvc.errors import ConfigError
 
 SCHEMA_VERSION = 4
+LOCK_SECONDS = 3.0
+"""How long a start waits for the end of the writer of an engine that was killed."""
 BUSY_MS = 5_000
 """Nobody else may write; a shell that an operator left open for a moment should still not stop the engine."""
 
 
 def lock(data_dir: Path) -> int:
-    """Take `data_dir` for this process alone, and return the descriptor that holds the lock.
+    """Take `data_dir` for this engine alone, and return the descriptor that holds the lock; the engine's writer holds it too.
 
-    The kernel lets go when the process ends, however it ends, so a killed engine restarts at once. Raises ConfigError.
+    The kernel lets go when both have ended, however they ended. Waits a little: the writer of an engine that was killed
+    finishes its commit. Raises ConfigError.
     """
     descriptor = os.open(data_dir / "ledger.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise ConfigError(f"data_dir: another engine uses this data_dir ({data_dir})") from error
-    return descriptor
+    until = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if time.monotonic() < until:
+                time.sleep(0.02)
+                continue
+            os.close(descriptor)
+            raise ConfigError(f"data_dir: another engine uses this data_dir ({data_dir})") from error
+        return descriptor
 
 
 def create(path: Path) -> None:

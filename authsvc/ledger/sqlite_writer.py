@@ -1,7 +1,6 @@
 """One batch of appends, one transaction.
 
-Every statement gives the interpreter lock away and has to win it back from a busy event loop, which can cost more than
-the statement itself. So a batch is six statements at most, however many rows it has: each takes all rows as one VALUES list.
+A batch is six statements at most, however many rows it has: each takes all rows as one VALUES list.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from functools import cache
 import apsw
 
 from authsvc.errors import AuthsvcError, StaleAccountError
-from authsvc.ledger.append import Append
+from authsvc.ledger.append import Appended
 from authsvc.ledger.entries import entries_of
 from authsvc.ledger.holds import hold_rows
 from authsvc.ledger.journal import CommitUnknownError, PanTakenError, columns
@@ -44,7 +43,7 @@ ON CONFLICT (pan_hash) DO UPDATE SET sealed_pan = excluded.sealed_pan
 WHERE vault.account = excluded.account AND vault.card = excluded.card"""
 
 
-def write(connection: apsw.Connection, appends: Sequence[Append]) -> list[AuthsvcError | None]:
+def write(connection: apsw.Connection, appends: Sequence[Appended]) -> list[AuthsvcError | None]:
     """Make `appends` durable in one transaction, and say for each: None, or why it was left out.
 
     Raises CommitUnknownError when nobody knows what is on the disk, and whatever else went wrong before the commit.
@@ -79,7 +78,7 @@ def forget_holds(connection: apsw.Connection, before: UnixMs, limit: int) -> int
     return connection.changes()
 
 
-def _apply_alone(connection: apsw.Connection, append: Append) -> AuthsvcError | None:
+def _apply_alone(connection: apsw.Connection, append: Appended) -> AuthsvcError | None:
     """One of a batch that has a loser in it: it wins or loses without the others."""
     connection.execute("SAVEPOINT alone")
     try:
@@ -92,7 +91,7 @@ def _apply_alone(connection: apsw.Connection, append: Append) -> AuthsvcError | 
     return None
 
 
-def _apply(connection: apsw.Connection, appends: Sequence[Append]) -> None:
+def _apply(connection: apsw.Connection, appends: Sequence[Appended]) -> None:
     """All rows of all appends. Raises StaleAccountError or PanTakenError when one of them loses, whichever it is."""
     _move_heads(connection, appends)
     _insert(connection, INSERT_JOURNAL, [_journal_row(append) for append in appends])
@@ -141,9 +140,9 @@ def _apply(connection: apsw.Connection, appends: Sequence[Append]) -> None:
         raise PanTakenError("the PAN leads to another card already")
 
 
-def _move_heads(connection: apsw.Connection, appends: Sequence[Append]) -> None:
+def _move_heads(connection: apsw.Connection, appends: Sequence[Appended]) -> None:
     """Compare-and-set. Several appends of one account, each on top of the one before, move its head once."""
-    chains: dict[AccountId, tuple[Append, Append]] = {}
+    chains: dict[AccountId, tuple[Appended, Appended]] = {}
     for append in appends:
         first, last = chains.get(append.account, (append, None))
         if last is not None and (last.new_hash, last.seq + 1) != (append.hash, append.seq):
@@ -162,7 +161,7 @@ def _move_heads(connection: apsw.Connection, appends: Sequence[Append]) -> None:
         raise StaleAccountError(appends[0].account)
 
 
-def _journal_row(append: Append) -> Row:
+def _journal_row(append: Appended) -> Row:
     found = columns(append.decision)
     encoded = append.encoded.decode()
     return (found.account, found.seq, found.at, found.kind, found.key, found.rrn, found.stan, encoded, append.new_hash)

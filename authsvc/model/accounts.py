@@ -319,8 +319,13 @@ STRAY = "stray"
 """Prefix of the accounts that messages with an unknown PAN are decided against: they are journaled like all others."""
 
 
-class Head(Struct, frozen=True):
-    """An account and the hash of its last decision: what an append must name to be taken. Before the first: 32 zeros."""
+class Head(Struct, frozen=True, eq=False):
+    """An account and the hash of its last decision: what an append must name to be taken. Before the first: 32 zeros.
+    `state`: the account as JSON, where somebody has encoded it already; it does not count in comparisons."""
 
     account: Account
     hash: bytes
+    state: bytes = b""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Head) and (self.hash, self.account) == (other.hash, other.account)

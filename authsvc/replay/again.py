@@ -25,6 +25,7 @@ from authsvc.model import (
     Decision,
     HoldId,
     HoldPlaced,
+    ImportAccount,
     OpenAccount,
     Posted,
     PostingId,
@@ -154,7 +155,7 @@ class AccountReplay:
 
     def _product(self, request: Request) -> Product:
         """As in `Decider`. Raises ConfigError when there is no file of the account's product."""
-        name = self.now.product or (request.product if isinstance(request, OpenAccount) else "none")
+        name = self.now.product or (request.product if isinstance(request, OpenAccount | ImportAccount) else "none")
         if name not in self._products:
             raise ConfigError(f"--products: has no product {name!r}, which account {self.now.id} is of")
         return self._products[name]

@@ -28,14 +28,22 @@ from authsvc.rules import authorization, commands, memory, presentment, reversal
 from authsvc.rules.case import Case, expired_holds
 
 
-def decide(request: Request, account: Account, product: Product, now: UnixMs, past: Past = NOTHING_MORE) -> Decision:
-    """What becomes of `request` on `account` at `now` (never before the account's last decision).
+def decide(
+    request: Request,
+    account: Account,
+    product: Product,
+    now: UnixMs,
+    past: Past = NOTHING_MORE,
+    key: Key | None = None,
+) -> Decision:
+    """What becomes of `request` on `account` at `now` (never before the account's last decision). `key`: of the request, from
+    who has it already.
 
     `past`: what `memory.missing` asked for. A repeat returns the earlier decision itself (its `seq` is not above the
     account's): nothing new is to be remembered, the same answer goes out again.
     """
     now = max(now, account.at)
-    key = request_key(request)
+    key = key or request_key(request)
     if past.earlier is not None:
         if past.earlier.request.fingerprint == request.fingerprint:
             return past.earlier

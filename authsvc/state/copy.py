@@ -11,11 +11,12 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import cast
 
 import hiredis
 import msgspec
 
-from authsvc.errors import StateDownError
+from authsvc.errors import LedgerDownError, StateDownError
 from authsvc.logs import get_logger
 from authsvc.metrics import Metrics, MissCause
 from authsvc.model import Account, AccountId, Head
@@ -24,12 +25,13 @@ from authsvc.state.connection import RedisConnection, Reply, Word
 
 FromJournal = Callable[[AccountId], Awaitable[Head | None]]
 
-# KEYS[1] the account's key; ARGV: v, s, h. A `v` that is no number is garbage: anything is newer than it.
+# KEYS[1] the account's key; ARGV: v, s, h. A `v` that is no number is garbage: anything is newer than it. Returns 0 when
+# stored, else the `v` that is as new or newer.
 STORE_FORWARD = b"""
 local v = redis.call('HGET', KEYS[1], 'v')
-if v and (tonumber(v) or -1) >= tonumber(ARGV[1]) then return 0 end
+if v and (tonumber(v) or -1) >= tonumber(ARGV[1]) then return tonumber(v) end
 redis.call('HSET', KEYS[1], 'v', ARGV[1], 's', ARGV[2], 'h', ARGV[3])
-return 1
+return 0
 """
 STORE_FORWARD_SHA = hashlib.sha1(STORE_FORWARD, usedforsecurity=False).hexdigest().encode()
 
@@ -53,6 +55,7 @@ class RedisState:
         self._from_journal = from_journal
         self._metrics = metrics
         self._reads: dict[AccountId, asyncio.Task[Head | None]] = {}
+        self._doubted: dict[AccountId, asyncio.Task[None]] = {}
         self._store_failing = False
 
     @property
@@ -103,7 +106,7 @@ class RedisState:
 
     async def close(self) -> None:
         """Let go of Redis, and end the journal reads that nobody waits for any more."""
-        for read in list(self._reads.values()):
+        for read in [*self._reads.values(), *self._doubted.values()]:
             read.cancel()
         await self._connection.close()
 
@@ -136,21 +139,45 @@ class RedisState:
 
     def _store(self, head: Head, done: Callable[[], None] | None = None) -> None:
         account = head.account
-        words = (b"1", key_of_account(account.id), account.seq, _encode(account), head.hash.hex())
+        words = (b"1", key_of_account(account.id), account.seq, head.state or _encode(account), head.hash.hex())
         # No closure that resends itself: it would be a cycle, and keep the state until the next garbage collection.
-        self._connection.send(b"EVALSHA", STORE_FORWARD_SHA, *words, on_reply=partial(self._stored, words, done))
+        stored = partial(self._stored, account.id, words, done)
+        self._connection.send(b"EVALSHA", STORE_FORWARD_SHA, *words, on_reply=stored)
 
-    def _stored(self, words: tuple[Word, ...], done: Callable[[], None] | None, reply: Reply | StateDownError) -> None:
+    def _stored(
+        self,
+        account: AccountId,
+        words: tuple[Word, ...],
+        done: Callable[[], None] | None,
+        reply: Reply | StateDownError,
+    ) -> None:
         if reply.__class__ is int:
             self._store_failing = False
+            if reply > cast(int, words[2]):
+                self._ahead(account)
         elif isinstance(reply, hiredis.ReplyError) and str(reply).startswith("NOSCRIPT"):
-            again = partial(self._stored, words, done)
+            again = partial(self._stored, account, words, done)
             self._connection.send(b"EVAL", STORE_FORWARD, *words, on_reply=again)  # EVAL keeps the script as well
             return
         else:
             self._store_failed(reply)
+            if isinstance(reply, hiredis.ReplyError) and str(reply).startswith("WRONGTYPE"):
+                self._forget(account)  # somebody else's hand: the next store begins anew
         if done is not None:
             done()
+
+    def _ahead(self, account: AccountId) -> None:
+        """The copy was newer than what we stored: another worker's, or ahead of the journal. Asked once at a time."""
+        if account not in self._doubted:
+            self._doubted[account] = asyncio.ensure_future(self._settle(account))
+
+    async def _settle(self, account: AccountId) -> None:
+        try:
+            await self.rebuild(account)
+        except LedgerDownError:
+            log.warning("a copy that is ahead could not be compared with the journal")
+        finally:
+            del self._doubted[account]
 
     def _store_failed(self, reply: Reply | StateDownError) -> None:
         """Count it; log the first of a row, not one per message."""

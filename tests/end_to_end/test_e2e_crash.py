@@ -7,6 +7,7 @@ import resource
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import redis
@@ -117,6 +118,32 @@ def test_a_killed_engine_leaves_nothing_running(start: Start) -> None:
         time.sleep(0.01)
 
 
+def test_a_killed_writer(start: Start) -> None:
+    """The process that writes the ledger is gone: no answer to what it had, the engine stops with an error, and the next one
+    goes on from the disk."""
+    engine = start()
+    cards = several(Bank(engine))
+    traffic = Traffic(engine, cards)
+    traffic.wait_for(100)
+    os.kill(writer_of(engine), signal.SIGKILL)
+    assert engine.wait() == 1
+    traffic.join()
+    assert traffic.codes.keys() <= {"00", "91"}
+    assert "the ledger failed" in engine.said()
+    restarted(engine, cards)
+    assert {message["37"] for _, message, payload in traffic.answered if decode(payload)["39"] == "00"} <= set().union(
+        *map(journaled, cards)
+    )
+    assert reconciles(engine)
+
+
+def writer_of(engine: EngineProcess) -> int:
+    """The process id of the one that writes its ledger."""
+    children = Path(f"/proc/{engine.pid}/task/{engine.pid}/children").read_text().split()
+    (found,) = (int(child) for child in children if "sqlite_process" in Path(f"/proc/{child}/cmdline").read_text())
+    return found
+
+
 def test_a_full_disk(start: Start) -> None:
     """No approval that is not on the disk; the engine stops with an error, and has lost nothing when there is room."""
     engine = start()
@@ -124,7 +151,7 @@ def test_a_full_disk(start: Start) -> None:
     cards = several(bank)
     traffic = Traffic(engine, cards)
     traffic.wait_for(100)
-    resource.prlimit(engine.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+    resource.prlimit(writer_of(engine), resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
     assert engine.wait() == 1
     traffic.join()
     assert traffic.codes.keys() <= {"00", "91"}

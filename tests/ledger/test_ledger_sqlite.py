@@ -1,10 +1,13 @@
-"""What only the SQLite ledger can show: the file, the lock, the thread, and the ways it can break."""
+"""What only the SQLite ledger can show: the file, the lock, the process that writes, and the ways it can break."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from importlib import resources
 from pathlib import Path
@@ -14,11 +17,11 @@ import pytest
 from ledger_story import NOON, approve, end, load, opened, queue, refuse, take, unborn
 
 from authsvc.errors import ConfigError, LedgerDownError, StaleAccountError
-from authsvc.ledger import sqlite
-from authsvc.ledger.append import Append
+from authsvc.ledger import sqlite_process
+from authsvc.ledger.append import Appended
 from authsvc.ledger.journal import CommitUnknownError
 from authsvc.ledger.reconcile import reconcile
-from authsvc.ledger.sqlite import SqliteLedger
+from authsvc.ledger.sqlite import SqliteLedger, Writer
 from authsvc.ledger.sqlite_file import SCHEMA_VERSION
 from authsvc.ledger.sqlite_reader import open_reader
 from authsvc.ledger.sqlite_writer import write
@@ -28,6 +31,33 @@ from authsvc.rules.evolve import evolve
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "ledger.db"
+
+
+class _InAThread:
+    """The writer as a thread of this process, where a test can reach into it; `connection`: the one that writes."""
+
+    def __init__(self) -> None:
+        self.connection: apsw.Connection | None = None
+
+    def __call__(self, path: Path, orders: int, answers: int, _held: int) -> Writer:
+        self._thread = threading.Thread(target=sqlite_process.serve, args=(path, orders, answers, self._opened))
+        self._thread.start()
+        return self
+
+    def wait(self) -> None:
+        self._thread.join()
+
+    def _opened(self, connection: apsw.Connection) -> None:
+        self.connection = connection
+
+
+async def broken(path: Path, failures: list[BaseException]) -> tuple[SqliteLedger, apsw.Connection]:
+    """An open ledger, to be broken by the connection that writes."""
+    writer = _InAThread()
+    ledger = SqliteLedger(path, on_failure=failures.append, start_writer=writer)
+    await ledger.open()
+    assert writer.connection is not None
+    return ledger, writer.connection
 
 
 async def test_the_future_never_comes_before_the_commit(path: Path) -> None:
@@ -50,9 +80,11 @@ async def test_the_future_never_comes_before_the_commit(path: Path) -> None:
 
 async def test_every_commit_is_synced(path: Path) -> None:
     """The writing connection syncs the WAL in every commit (law 5), and nobody but us may read the files."""
+    ledger, connection = await broken(path, [])
+    assert connection.pragma("journal_mode") == "wal"
+    assert connection.pragma("synchronous") == 2
+    await ledger.close()
     async with opened(path) as ledger:
-        assert ledger._connection.pragma("journal_mode") == "wal"
-        assert ledger._connection.pragma("synchronous") == 2
         await take(ledger, unborn("acc"), load(unborn("acc")))
         modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
     assert modes == dict.fromkeys(("ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.lock"), 0o600)
@@ -159,18 +191,17 @@ async def test_a_foreign_writer_is_noticed(path: Path) -> None:
 async def test_disk_full_stops_everything(path: Path) -> None:
     """When the disk is full, the batch is not answered, nothing more is taken, and what was acknowledged stays."""
     failures: list[BaseException] = []
-    ledger = SqliteLedger(path, on_failure=failures.append)
-    await ledger.open()
+    ledger, connection = await broken(path, failures)
     head = unborn("acc")
-    full = ledger._connection.pragma("page_count") + 8
-    ledger._connection.pragma("max_page_count", full)
+    full = connection.pragma("page_count") + 8
+    connection.pragma("max_page_count", full)
     while ledger.healthy:
         newest, durable = queue(ledger, head, approve(head, f"{head.account.seq:06}"))
         (problem,) = await asyncio.gather(durable, return_exceptions=True)
         head = head if problem else newest
     assert isinstance(problem, LedgerDownError)
     assert head.account.seq > 3
-    assert [type(error) for error in failures] == [apsw.FullError]
+    assert [str(error) for error in failures] == ["FullError: database or disk is full"]
     _, refused = queue(ledger, head, load(head))
     with pytest.raises(LedgerDownError):
         await refused
@@ -184,8 +215,7 @@ async def test_disk_full_stops_everything(path: Path) -> None:
 async def test_a_failed_commit_is_unknown(path: Path) -> None:
     """When COMMIT itself fails, what was in it is unknown, what waited is not taken, and the process stops."""
     failures: list[BaseException] = []
-    ledger = SqliteLedger(path, on_failure=failures.append)
-    await ledger.open()
+    ledger, connection = await broken(path, failures)
     base = await take(ledger, unborn("acc"), load(unborn("acc")))
     behind: list[asyncio.Future[None]] = []
     loop = asyncio.get_running_loop()
@@ -195,7 +225,7 @@ async def test_a_failed_commit_is_unknown(path: Path) -> None:
         loop.call_soon_threadsafe(lambda: behind.append(queue(ledger, unborn("other"), load(unborn("other")))[1]))
         return True
 
-    ledger._connection.set_commit_hook(fail_the_commit)
+    connection.set_commit_hook(fail_the_commit)
     _, unknown = queue(ledger, base, load(base))
     with pytest.raises(CommitUnknownError):
         await unknown
@@ -212,8 +242,7 @@ async def test_a_chore_that_fails_takes_no_commit_along(
 ) -> None:
     """What the same turn of the writer made durable is told so (law 5); the chore is not done, and the ledger stops."""
     failures: list[BaseException] = []
-    ledger = SqliteLedger(path, on_failure=failures.append)
-    await ledger.open()
+    ledger, _ = await broken(path, failures)
     loop, asked = asyncio.get_running_loop(), []
 
     def ask() -> None:
@@ -221,15 +250,15 @@ async def test_a_chore_that_fails_takes_no_commit_along(
         if not waits:
             loop.call_soon(asked[0].cancel)
 
-    def write_and_be_asked(connection: apsw.Connection, appends: list[Append]) -> object:
+    def write_and_be_asked(connection: apsw.Connection, appends: list[Appended]) -> object:
         outcomes = write(connection, appends)
         connection.execute("PRAGMA query_only = ON")  # nothing more can be written, as on a full disk
         loop.call_soon_threadsafe(ask)
-        while ledger._chores.empty():
+        while not ledger._chores:
             time.sleep(0.001)
         return outcomes
 
-    monkeypatch.setattr(sqlite, "write", write_and_be_asked)
+    monkeypatch.setattr(sqlite_process, "write", write_and_be_asked)
     head = await take(ledger, unborn("acc"), load(unborn("acc")))
     (told,) = await asyncio.gather(asked[0], return_exceptions=True)
     assert isinstance(told, LedgerDownError if waits else asyncio.CancelledError)
@@ -239,6 +268,33 @@ async def test_a_chore_that_fails_takes_no_commit_along(
     assert await ledger.head("acc") == head
     assert not ledger.healthy
     await ledger.close()
+
+
+async def test_a_writer_that_is_gone_leaves_everything_unknown(path: Path) -> None:
+    """SIGKILL of the process that writes: what was under way may be on the disk or not, the engine has to stop, and the next
+    start finds whatever was made durable."""
+    failures: list[BaseException] = []
+    ledger = SqliteLedger(path, on_failure=failures.append)
+    await ledger.open()
+    head = await take(ledger, unborn("acc"), load(unborn("acc")))
+    assert isinstance(ledger._writer, subprocess.Popen)
+    os.kill(ledger._writer.pid, signal.SIGSTOP)
+    _, unknown = queue(ledger, head, load(head))
+    forgotten = asyncio.ensure_future(ledger.forget_holds(NOON, 10))
+    await asyncio.sleep(0.01)
+    os.kill(ledger._writer.pid, signal.SIGKILL)
+    with pytest.raises(CommitUnknownError, match="ended by itself"):
+        await unknown
+    with pytest.raises(LedgerDownError):
+        await forgotten
+    assert [type(error) for error in failures] == [CommitUnknownError]
+    assert not ledger.healthy
+    _, refused = queue(ledger, head, load(head))
+    with pytest.raises(LedgerDownError):
+        await refused
+    await ledger.close()
+    async with opened(path) as again:
+        assert await again.head("acc") == head
 
 
 async def test_a_hold_that_is_not_open_stops_everything(path: Path) -> None:

@@ -1,0 +1,112 @@
+"""What the ledger and the process that writes for it say to each other: msgpack, each message behind its length.
+
+The ledger orders, the writer answers in the same order. Rows come encoded as they go to the disk, so nothing is encoded twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Generic, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from authsvc.ledger.journal import VaultEntry
+from authsvc.model import AccountId, UnixMs
+
+T = TypeVar("T")
+_LENGTH = 4
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Row(Struct, frozen=True, array_like=True, gc=False):
+    """One decision. `seq`, `hash`: the head it was decided on; `encoded`: its bytes in the journal, `new_hash` over them;
+    `state`: the account after it."""
+
+    account: AccountId
+    seq: int
+    hash: bytes
+    encoded: bytes
+    new_hash: bytes
+    state: bytes
+    vault: VaultEntry | None = None
+
+
+class Write(Struct, frozen=True, array_like=True, tag=True):
+    """Answered by a part of a `Written`."""
+
+    rows: list[Row]
+
+
+class Forget(Struct, frozen=True, array_like=True, tag=True):
+    """Ended holds go, at most `limit` that ended before that moment. Answered by `Forgot`."""
+
+    before: UnixMs
+    limit: int
+
+
+Order: TypeAlias = Write | Forget
+
+
+class Opened(Struct, frozen=True, array_like=True, tag=True):
+    """The file is ours and up to date; the first answer of all."""
+
+
+class NotOpened(Struct, frozen=True, array_like=True, tag=True):
+    """In place of `Opened`; the writer ends."""
+
+    problem: str
+
+
+class Written(Struct, frozen=True, array_like=True, tag=True):
+    """One commit of the next `rows` rows, durable but for those in `lost`: their place among them, and the class of error."""
+
+    rows: int
+    lost: dict[int, str]
+    seconds: float
+
+
+class Forgot(Struct, frozen=True, array_like=True, tag=True):
+    holds: int
+
+
+class Failed(Struct, frozen=True, array_like=True, tag=True):
+    """The next `rows` rows were in hand when the ledger broke; `unknown`: whether they are on the disk, nobody knows. What
+    was ordered after them was not begun. The writer ends."""
+
+    rows: int
+    unknown: bool
+    problem: str
+
+
+Answer: TypeAlias = Opened | NotOpened | Written | Forgot | Failed
+
+
+def framed(message: Order | Answer) -> bytes:
+    """The message as it goes through the pipe."""
+    encoded = _encode(message)
+    return len(encoded).to_bytes(_LENGTH, "big") + encoded
+
+
+class Frames(Generic[T]):
+    """Cuts what came through a pipe into messages; both ends are ours, so nothing can be wrong with them."""
+
+    def __init__(self, kind: object) -> None:
+        self._decode = msgspec.msgpack.Decoder(kind).decode
+        self._buffer = bytearray()
+
+    def receive(self, data: bytes) -> Iterable[T]:
+        """The messages that are whole now."""
+        self._buffer += data
+        return self._whole()
+
+    def _whole(self) -> Iterator[T]:
+        buffer = self._buffer
+        while len(buffer) >= _LENGTH:
+            end = _LENGTH + int.from_bytes(buffer[:_LENGTH], "big")
+            if len(buffer) < end:
+                return
+            # Copied out first: what is decoded may keep parts of it, and the buffer moves on.
+            message = bytes(memoryview(buffer)[_LENGTH:end])
+            del buffer[:end]
+            yield self._decode(message)
