@@ -15,7 +15,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
-from authsvc.codec.pan import luhn_ok
+from authsvc.codec.pan import luhn_ok, without_pans
 from authsvc.errors import StaleAccountError
 from authsvc.ledger.journal import ZERO_HASH, Ledger, PanTakenError, VaultEntry
 from authsvc.model import (
@@ -166,7 +166,7 @@ class Importer:
         limits = line.limits
         command = ImportAccount(
             account=account,
-            opening=OpenAccount(account, line.product, _minor(line.credit_limit), line.holder),
+            opening=OpenAccount(account, line.product, _minor(line.credit_limit), without_pans(line.holder)),
             card=IssueCard(
                 account, card, pan[-4:], line.expiry, line.pvv or mint.pvv(line.pin, pan), _minor(line.individual_limit),
                 limits.cash if limits else None, limits.cashless if limits else None, limits.internet if limits else None,
