@@ -36,13 +36,11 @@ from authsvc import (
 )
 from authsvc import cli_books as _books  # noqa: F401 - its commands join `account`
 from authsvc.cli_cards import account, card
+from authsvc.cli_describe import describe
 from authsvc.cli_keys import keys
 from authsvc.cli_options import settings
 from authsvc.cli_present import present
-from authsvc.codec.describe import describe as describe_message
-from authsvc.codec.describe import payload_from_text, rows
-from authsvc.codec.dialects import DIALECTS
-from authsvc.errors import AuthsvcError, ConfigError, PeerError
+from authsvc.errors import AuthsvcError, ConfigError
 from authsvc.ledger.postgres_records import PostgresRecords
 from authsvc.ledger.reconcile import reconcile as differences
 from authsvc.ledger.sqlite_reader import SqliteReader, open_reader
@@ -138,28 +136,6 @@ def explain(rrn: str, file: Path, overrides: tuple[str, ...]) -> None:
         click.echo(tell(row.decision))
     if not found:
         raise click.ClickException(f"no decision on a message with RRN {rrn}")
-
-
-@main.command()
-@click.argument("message")
-@click.option("--dialect", type=click.Choice(list(DIALECTS)), default="iso87-ascii", show_default=True)
-def describe(message: str, dialect: str) -> None:
-    """Show a message field by field, secrets masked. MESSAGE: hexadecimal, raw text, or a file of either."""
-    try:
-        payload = payload_from_text(_text_of(message), DIALECTS[dialect])
-    except PeerError as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(describe_message(payload, DIALECTS[dialect]))
-    if rows(payload, DIALECTS[dialect])[1]:
-        sys.exit(1)
-
-
-def _text_of(message: str) -> str:
-    """What is in the file of this name; without one, `message` itself. A long message cannot even be a name."""
-    try:
-        return Path(message).read_text("latin-1")
-    except OSError:
-        return message
 
 
 @main.command()
@@ -331,3 +307,4 @@ main.add_command(account)
 main.add_command(card)
 main.add_command(keys)
 main.add_command(present)
+main.add_command(describe)

@@ -16,7 +16,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
-from authsvc.codec.pan import luhn_ok
+from authsvc.codec.pan import luhn_ok, without_pans
 from authsvc.errors import StaleAccountError
 from authsvc.ledger.journal import ZERO_HASH, Ledger, PanTakenError, Row, VaultEntry, chain
 from authsvc.model import (
@@ -144,7 +144,7 @@ class Importer:
         key = f"{FROM_A_FILE}-{pan_hash.hex()}"
         account = mint.account_id(key)
         card = mint.card_id(account, key)
-        names = (account, card, pan[-4:], line.pvv or mint.pvv(line.pin, pan), line.holder)
+        names = (account, card, pan[-4:], line.pvv or mint.pvv(line.pin, pan), without_pans(line.holder))
         encoded, state = self._mould(line, product, now).fill(*names)
         vault = VaultEntry(pan_hash, account, card, pan[-4:], mint.sealed(pan, card))
         return Row(account, 0, ZERO_HASH, encoded, chain(ZERO_HASH, encoded), state, vault)
