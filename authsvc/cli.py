@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import cast
 from urllib.parse import unquote, urlsplit
 
 import click
@@ -28,7 +28,10 @@ from redis.retry import Retry
 from authsvc import __version__, check, config, engine, logs, workers
 from authsvc import cli_books as _books  # noqa: F401 - its commands join `account`
 from authsvc.cli_cards import account, card
+from authsvc.cli_options import settings
 from authsvc.cli_present import present
+from authsvc.cli_tokens import token
+from authsvc.cli_watch import audit
 from authsvc.codec.describe import describe as describe_message
 from authsvc.codec.describe import payload_from_text, rows
 from authsvc.codec.dialects import DIALECTS
@@ -52,17 +55,6 @@ from authsvc.state.embedded import EmbeddedValkey
 PROGRESS_SECONDS = 1.0
 REDIS_GONE = (redis.RedisError, RedisClusterException)  # the second is no kind of the first
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-F = TypeVar("F", bound=Callable[..., object])
-
-
-def settings(command: F) -> F:
-    """The options that say which engine: its settings file and what to put over it."""
-    path = click.Path(dir_okay=False, path_type=Path)
-    command = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting.")(
-        command
-    )
-    option = click.option("--config", "file", type=path, default=Path("config/demo.toml"), show_default=True)
-    return option(command)
 
 
 class _Group(click.Group):
@@ -331,3 +323,5 @@ def _open_ledger(loaded: config.Config) -> SqliteReader | PostgresRecords:
 main.add_command(account)
 main.add_command(card)
 main.add_command(present)
+main.add_command(token)
+main.add_command(audit)

@@ -23,12 +23,20 @@ Outcome = Literal["approved", "refused"]
 Stage = Literal["decode", "load", "decide", "commit", "total", "encode"]
 FrameCause = Literal["too_long", "cut_short", "garbage", "format", "idle", "too_many_in_flight"]
 MissCause = Literal["missing", "damaged", "down"]
+ControlRefusal = Literal["unknown_token", "role_too_weak"]
 NetworkKind = Literal["sign_on", "sign_off", "echo", "key_change", "other"]
 
 STAGES: tuple[Stage, ...] = ("decode", "load", "decide", "commit", "total", "encode")
 FRAME_CAUSES: tuple[FrameCause, ...] = ("too_long", "cut_short", "garbage", "format", "idle", "too_many_in_flight")
 MISS_CAUSES: tuple[MissCause, ...] = ("missing", "damaged", "down")
 NETWORK_KINDS: tuple[NetworkKind, ...] = ("sign_on", "sign_off", "echo", "key_change", "other")
+
+ROLES = ("operator", "hotline", "branch", "portal", "auditor")
+CONTROL_REFUSALS: tuple[tuple[ControlRefusal, str], ...] = (
+    ("unknown_token", ""),
+    *(("role_too_weak", role) for role in ROLES),
+)
+"""Why a call of the control API had no right to be, and the role of its token."""
 
 UNDECIDED = (Reason.FORMAT_ERROR, Reason.LEDGER_UNAVAILABLE, Reason.SYSTEM_ERROR)
 """What can be answered without a decision."""
@@ -89,6 +97,11 @@ class Metrics:
             "authsvc_refused_undecided", "Messages refused without a decision.", ("reason",), registry=registry
         )
         self._undecided = {reason: undecided.labels(reason) for reason in UNDECIDED}
+        control = Counter(
+            "authsvc_control_refused", "Calls of the control API without the right to be.", ("cause", "role"),
+            registry=registry,
+        )  # fmt: skip
+        self._control_refused = {key: control.labels(*key) for key in CONTROL_REFUSALS}
 
     def decided(self, product: str, outcome: Outcome, reason: Reason | Literal[""] = "") -> None:
         """One decision is durable. `reason`: of a refusal, "" of an approval."""
@@ -119,6 +132,10 @@ class Metrics:
         self._products = frozenset(bins)
         self._make_decided()
         self.payments.know(bins, currencies)
+
+    def control_refused(self, cause: ControlRefusal, role: str) -> None:
+        """A call of the control API had no right to be. `role`: of its token, "" without a known one."""
+        self._control_refused[cause, role].inc()
 
     def undecided(self, reason: Reason) -> None:
         """A message was refused with no decision behind it: nothing was looked up, or nothing could be remembered."""
