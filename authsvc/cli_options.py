@@ -44,6 +44,11 @@ CONNECTION: tuple[Callable[[], click.Option], ...] = (
 )
 
 
+def as_json_option(command: F) -> F:
+    """`--json`, for a command that asks no running engine."""
+    return click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")(command)
+
+
 def connected(command: F) -> F:
     """The options that say which running engine, for a group or a command."""
     assert isinstance(command, click.Command)

@@ -139,6 +139,7 @@ class Engine:
         app = build_app(
             ControlPort(self), self.products, tokens.find, self.scrape, self.readiness, clock, self.mint,
             self.metrics.control_refused,
+            self.server.links,
         )  # fmt: skip
         check_tls(control.tls)
         return _ControlServer(

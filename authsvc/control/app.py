@@ -19,6 +19,7 @@ from authsvc.control import (
     decisions,
     events,
     issuing,
+    links,
     money,
     operations,
     plastic,
@@ -29,7 +30,7 @@ from authsvc.control.bodies import StrictBody
 from authsvc.control.desk import Desk
 from authsvc.control.errors import EXCEPTION_HANDLERS
 from authsvc.control.idempotency import once
-from authsvc.control.ports import Engine, MetricsText, Mint, Readiness
+from authsvc.control.ports import Engine, MetricsText, Mint, OpenLinks, Readiness
 from authsvc.control.refusals import CountRefused, watch
 from authsvc.control.roles import FindToken, Token, guard
 from authsvc.model import Actor
@@ -48,6 +49,7 @@ def build_app(
     clock: SimulatedClock | None,
     mint: Mint,
     count_refused: CountRefused,
+    open_links: OpenLinks,
 ) -> Litestar:
     """The control API over its parts. `find_token`: whose a token is; `clock`: None when it is not simulated."""
 
@@ -59,6 +61,7 @@ def build_app(
         dependencies={
             "desk": Provide(desk, sync_to_thread=False),
             "once": Provide(once, sync_to_thread=False),
+            "open_links": Provide(lambda: open_links, sync_to_thread=False),
             "clock": Provide(lambda: clock, sync_to_thread=False),
             "readiness": Provide(lambda: readiness, sync_to_thread=False),
             "metrics_text": Provide(lambda: metrics_text, sync_to_thread=False),
@@ -76,7 +79,8 @@ def build_app(
 def _v1(find_token: FindToken) -> Router:
     handlers = (
         *accounts.HANDLERS, *money.HANDLERS, *books.HANDLERS, *issuing.HANDLERS, *plastic.HANDLERS,
-        *virtual_cards.HANDLERS, *remote.HANDLERS, *cards.HANDLERS, *decisions.HANDLERS, *events.HANDLERS, *audit.HANDLERS,
+        *virtual_cards.HANDLERS, *remote.HANDLERS, *cards.HANDLERS, *decisions.HANDLERS, *events.HANDLERS,
+        *audit.HANDLERS, *links.HANDLERS,
         *operations.HANDLERS,
     )  # fmt: skip
     assert all("action" in handler.opt for handler in handlers)  # a call without one would be nobody's

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from authsvc.ledger.journal import VaultEntry
@@ -23,6 +23,26 @@ from authsvc.model import (
 
 MetricsText = Callable[[], Awaitable[bytes]]
 """All metrics in the Prometheus text format."""
+
+
+class OpenLink(Protocol):
+    """A connection of an acquirer as it is now; see `server.OpenLink`."""
+
+    @property
+    def listener(self) -> str: ...
+    @property
+    def peer(self) -> str: ...
+    @property
+    def signed_on(self) -> bool: ...
+    @property
+    def in_flight(self) -> int: ...
+    @property
+    def silent(self) -> float: ...
+    @property
+    def paused(self) -> list[str]: ...
+
+
+OpenLinks = Callable[[], Sequence[OpenLink]]
 
 Readiness = Callable[[], dict[str, bool]]
 """Each dependency by name, and whether it can be used right now."""

@@ -48,11 +48,19 @@ from authsvc.security.hsm import SoftHsm
 from authsvc.security.keys import load_keys
 from authsvc.security.mint import Mint
 from authsvc.security.vault import Vault
+from authsvc.server import OpenLink
 from authsvc.state.connection import RedisConnection
 from authsvc.state.copy import RedisState
 
 ROOT = Path(__file__).parents[2]
 NOON = UnixMs(1_781_517_600_000)  # 2026-06-15 12:00 in Warsaw, 10:00 UTC
+
+
+LINKS = [
+    OpenLink("main", "10.1.2.3:4000", True, 2, 0.25, []),
+    OpenLink("main", "10.1.2.4:4000", False, 0, 71.34, ["full"]),
+    OpenLink("atm", "10.1.2.5:4000", True, 0, 1.0, []),
+]
 
 
 class FaultyPort(ControlPort):
@@ -200,7 +208,7 @@ def app_with(
     def build(clock: SimulatedClock | None) -> Litestar:
         return build_app(
             engine, products, lambda text: tokens.get(token_hash(text)), metrics_text, lambda: ready, clock, mint,
-            lambda *refusal: refusals.append(refusal),
+            lambda *refusal: refusals.append(refusal), lambda: LINKS,
         )  # fmt: skip
 
     return build

@@ -57,7 +57,9 @@ CALLS = [
     ("DELETE", "/v1/cards/none/virtual-cards/none", None, Action.SET_VIRTUAL),
     ("POST", "/v1/accounts/none/status", {"status": "closed"}, Action.SET_ACCOUNT_STATUS),
     ("GET", "/v1/decisions?rrn=1", None, Action.READ),
+    ("GET", "/v1/decisions/recent", None, Action.READ),
     ("GET", "/v1/audit", None, Action.AUDIT),
+    ("GET", "/v1/links", None, Action.AUDIT),
     ("POST", "/v1/clock", {"advance_seconds": 0}, Action.MOVE_CLOCK),
 ]
 
