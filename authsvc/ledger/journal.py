@@ -173,6 +173,10 @@ class Ledger(Protocol):
         """Decisions of all accounts behind a position, in the order in which they were taken."""
         ...
 
+    async def orders(self, at: UnixMs, position: int, limit: int = 1000) -> list[JournalRow]:
+        """Decisions that no message asked for (commands, claims of a file), by time, behind that time and position."""
+        ...
+
     async def find(self, rrn: str = "", stan: str = "", account: str = "", limit: int = 100) -> list[JournalRow]:
         """Decisions that match all that is given, newest first."""
         ...

@@ -293,6 +293,9 @@ class PostgresLedger:
     async def since(self, position: int, limit: int = 1000) -> list[JournalRow]:
         return await self._read(self._reader.since(position, limit))
 
+    async def orders(self, at: UnixMs, position: int, limit: int = 1000) -> list[JournalRow]:
+        return await self._read(self._reader.orders(at, position, limit))
+
     async def find(self, rrn: str = "", stan: str = "", account: str = "", limit: int = 100) -> list[JournalRow]:
         return await self._read(self._reader.find(rrn, stan, account, limit))
 

@@ -274,6 +274,9 @@ class SqliteLedger:
     async def since(self, position: int, limit: int = 1000) -> list[JournalRow]:
         return await self._read(SqliteReader.since, position, limit)
 
+    async def orders(self, at: UnixMs, position: int, limit: int = 1000) -> list[JournalRow]:
+        return await self._read(SqliteReader.orders, at, position, limit)
+
     async def find(self, rrn: str = "", stan: str = "", account: str = "", limit: int = 100) -> list[JournalRow]:
         return await self._read(SqliteReader.find, rrn, stan, account, limit)
 
