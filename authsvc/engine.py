@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 import uvicorn
+from msgspec import structs
 from prometheus_client import CollectorRegistry
 
 from authsvc.clock import Clock, SimulatedClock, SystemClock
@@ -23,6 +24,7 @@ from authsvc.config import EMBEDDED, Config, ListenerConfig, control_of, is_clus
 from authsvc.control.app import build_app
 from authsvc.control.roles import tokens_by_hash
 from authsvc.decider import Decider
+from authsvc.doors import affordable
 from authsvc.errors import ConfigError, LedgerDownError
 from authsvc.ledger.journal import VaultEntry
 from authsvc.ledger.postgres import PostgresLedger
@@ -109,7 +111,8 @@ class Engine:
         self._draws = Draws(keys)
         self._zones = Zones(keys, hsm, config.data_dir, config.limits.key_overlap_seconds, time.time)
         self._handlers = {name: self._handler_of(listener) for name, listener in config.listeners.items()}
-        self.server = Server(next(iter(self._handlers.values())), self.metrics, config.limits)
+        limits = structs.replace(config.limits, connections=affordable(config.limits.connections))
+        self.server = Server(next(iter(self._handlers.values())), self.metrics, limits)
         self._control = self._build_control()
 
     def _handler_of(self, listener: ListenerConfig) -> Handler:
