@@ -8,7 +8,8 @@ from pathlib import Path
 
 from authsvc.clock import SimulatedClock
 from authsvc.config import EMBEDDED, Config
-from authsvc.engine import DEMO_CARDS, LEDGER_FILE, check_listeners, keys_of, products_of
+from authsvc.control import token_file
+from authsvc.engine import DEMO_CARDS, LEDGER_FILE, check_listeners, check_tls, keys_of, products_of
 from authsvc.errors import ConfigError
 from authsvc.ledger.sqlite_reader import open_reader
 from authsvc.seed import load_demo_cards
@@ -21,6 +22,8 @@ def problems(config: Config) -> Iterator[str]:
         lambda: check_listeners(config),
         lambda: _check_products(config),
         lambda: keys_of(config),
+        lambda: check_tls(config.control.tls),
+        lambda: _check_tokens(config.control.token_file),
         lambda: _check_folder(config.data_dir),
         lambda: _check_clock(config),
         lambda: _check_ledger(config),
@@ -36,6 +39,11 @@ def _check_products(config: Config) -> None:
     products = products_of(config)
     if config.seed_demo:
         load_demo_cards(DEMO_CARDS, products)
+
+
+def _check_tokens(path: str) -> None:
+    if path:
+        token_file.read(Path(path))
 
 
 def _check_folder(folder: Path) -> None:

@@ -18,6 +18,7 @@ from typing import cast
 from urllib.parse import unquote, urlsplit
 
 import click
+import msgspec
 import redis
 import uvloop
 from redis.backoff import NoBackoff
@@ -35,14 +36,17 @@ from authsvc import (
     workers,
 )
 from authsvc import cli_books as _books  # noqa: F401 - its commands join `account`
+from authsvc import cli_plastic as _plastic  # noqa: F401 - its commands join `account` and `card`
 from authsvc.cli_cards import account, card
+from authsvc.cli_describe import describe
 from authsvc.cli_keys import keys
-from authsvc.cli_options import settings
+from authsvc.cli_options import as_json_option, settings
 from authsvc.cli_present import present
-from authsvc.codec.describe import describe as describe_message
-from authsvc.codec.describe import payload_from_text, rows
-from authsvc.codec.dialects import DIALECTS
-from authsvc.errors import AuthsvcError, ConfigError, PeerError
+from authsvc.cli_tokens import token
+from authsvc.cli_top import top
+from authsvc.cli_watch import audit, decisions, links
+from authsvc.control.records import decision_view
+from authsvc.errors import AuthsvcError, ConfigError
 from authsvc.ledger.postgres_records import PostgresRecords
 from authsvc.ledger.reconcile import reconcile as differences
 from authsvc.ledger.sqlite_reader import SqliteReader, open_reader
@@ -94,13 +98,17 @@ def serve(file: Path, overrides: tuple[str, ...]) -> None:
 
 
 @main.command("check-config")
+@as_json_option
 @settings
-def check_config(file: Path, overrides: tuple[str, ...]) -> None:
+def check_config(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     """Check everything a start would, without starting. Exit 0: it would start; 1: each problem on a line."""
     try:
         found = list(check.problems(config.load(file, overrides)))
     except ConfigError as error:
         found = [str(error)]
+    if as_json:
+        click.echo(json.dumps({"file": str(file), "problems": found}))
+        sys.exit(1 if found else 0)
     for problem in found:
         click.echo(problem, err=True)
     if found:
@@ -130,10 +138,14 @@ def _announce(loaded: config.Config, started: Sequence[workers.Started]) -> None
 
 @main.command()
 @click.argument("rrn")
+@as_json_option
 @settings
-def explain(rrn: str, file: Path, overrides: tuple[str, ...]) -> None:
+def explain(rrn: str, file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     """Tell the decisions on the messages with this RRN, oldest first, each rule with its paragraph."""
     found = _open_ledger(config.load(file, overrides)).find(rrn, "", "", 100)
+    if as_json and found:
+        click.echo(msgspec.json.encode([decision_view(row.decision) for row in reversed(found)]))
+        return
     for row in reversed(found):
         click.echo(tell(row.decision))
     if not found:
@@ -141,34 +153,16 @@ def explain(rrn: str, file: Path, overrides: tuple[str, ...]) -> None:
 
 
 @main.command()
-@click.argument("message")
-@click.option("--dialect", type=click.Choice(list(DIALECTS)), default="iso87-ascii", show_default=True)
-def describe(message: str, dialect: str) -> None:
-    """Show a message field by field, secrets masked. MESSAGE: hexadecimal, raw text, or a file of either."""
-    try:
-        payload = payload_from_text(_text_of(message), DIALECTS[dialect])
-    except PeerError as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(describe_message(payload, DIALECTS[dialect]))
-    if rows(payload, DIALECTS[dialect])[1]:
-        sys.exit(1)
-
-
-def _text_of(message: str) -> str:
-    """What is in the file of this name; without one, `message` itself. A long message cannot even be a name."""
-    try:
-        return Path(message).read_text("latin-1")
-    except OSError:
-        return message
-
-
-@main.command()
+@as_json_option
 @settings
-def reconcile(file: Path, overrides: tuple[str, ...]) -> None:
+def reconcile(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     """Prove that heads, holds and the Redis copy agree with the journal; name every account that does not."""
     loaded = config.load(file, overrides)
     reader = _open_ledger(loaded)
     copy = _redis_copies(loaded)
+    if as_json:
+        _reconcile_as_json(reader, copy)
+        return
     where = loaded.data_dir / engine.LEDGER_FILE if loaded.ledger.url == config.EMBEDDED else "PostgreSQL"
     click.echo(f"ledger: {where}, Redis copy: {'compared' if copy else 'not running'}")
     count = 0
@@ -179,6 +173,18 @@ def reconcile(file: Path, overrides: tuple[str, ...]) -> None:
     if copy is not None and copy.unread:
         click.echo(f"{copy.unread} copies were not compared: their node does not answer")
     if count:
+        sys.exit(1)
+
+
+def _reconcile_as_json(reader: SqliteReader | PostgresRecords, copy: _Copies | None) -> None:
+    found = [
+        {"account": each.account, "seq": each.seq, "what": each.what.value, "detail": each.detail}
+        for each in differences(reader, evolve, copy)
+    ]
+    compared = {"redis_compared": copy is not None, "copies_unread": copy.unread if copy else 0}
+    accounts = sum(1 for _ in reader.every_account())
+    click.echo(json.dumps({"accounts": accounts, "differences": found, **compared}))
+    if found:
         sys.exit(1)
 
 
@@ -331,3 +337,7 @@ main.add_command(account)
 main.add_command(card)
 main.add_command(keys)
 main.add_command(present)
+main.add_command(describe)
+main.add_command(token)
+for _command in (audit, decisions, links, top):
+    main.add_command(_command)

@@ -59,10 +59,21 @@ class Token(_Part, frozen=True, kw_only=True):
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 
+class ControlTls(_Part, frozen=True, kw_only=True):
+    """PEM files: `cert`, the certificate with those between it and its root; `key`, its key, not encrypted. "": no TLS."""
+
+    cert: str = ""
+    key: str = ""
+
+
 class ControlConfig(_Part, frozen=True, kw_only=True):
+    """`token_file`: tokens that `authsvc token` makes and ends, beside those of the settings; "": none."""
+
     host: str = "127.0.0.1"
     port: Port = 8580
     tokens: dict[str, Token] = {}
+    token_file: str = ""
+    tls: ControlTls = ControlTls()
 
 
 class LimitsConfig(_Part, frozen=True, kw_only=True):
@@ -290,6 +301,8 @@ def _check(path: Path, config: Config) -> None:
     for name, listener in config.listeners.items():
         _check_tls(f"{path}: listeners.{name}.tls", listener.tls)
         _check_networks(f"{path}: listeners.{name}.allow", listener.allow)
+    if bool(config.control.tls.cert) != bool(config.control.tls.key):
+        raise ConfigError(f"{path}: control.tls: cert and key are needed both, or none")
 
 
 def _check_ledger(path: Path, config: Config) -> None:

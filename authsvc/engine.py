@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
@@ -20,9 +21,9 @@ from authsvc.clock import Clock, SimulatedClock, SystemClock
 from authsvc.codec.dialects import DIALECTS
 from authsvc.codec.framing import FRAMINGS
 from authsvc.codec.pan import is_pan
-from authsvc.config import EMBEDDED, Config, ListenerConfig, control_of, is_cluster
+from authsvc.config import EMBEDDED, Config, ControlTls, ListenerConfig, control_of, is_cluster
 from authsvc.control.app import build_app
-from authsvc.control.roles import tokens_by_hash
+from authsvc.control.tokens import Tokens
 from authsvc.decider import Decider
 from authsvc.doors import affordable
 from authsvc.errors import ConfigError, LedgerDownError
@@ -32,7 +33,19 @@ from authsvc.ledger.sqlite import SqliteLedger
 from authsvc.logs import get_logger, log_loop_exception
 from authsvc.message_mac import MessageMac
 from authsvc.metrics import Metrics
-from authsvc.model import Account, AccountId, CardId, CardRef, Command, Decision, Minor, Presentment, Reversal, UnixMs
+from authsvc.model import (
+    Account,
+    AccountId,
+    Actor,
+    CardId,
+    CardRef,
+    Command,
+    Decision,
+    Minor,
+    Presentment,
+    Reversal,
+    UnixMs,
+)  # fmt: skip
 from authsvc.pipeline import Pipeline
 from authsvc.products import Products, load_products
 from authsvc.reload import ProductsInForce, Reloader, labels_of
@@ -134,11 +147,28 @@ class Engine:
         )
 
     def _build_control(self) -> _ControlServer:
-        tokens = tokens_by_hash(self.config.control.tokens)
+        control = self.config.control
+        tokens = Tokens(
+            control.tokens, Path(control.token_file) if control.token_file else None,
+            lambda: UnixMs(time.time_ns() // 1_000_000),
+        )  # fmt: skip
         clock = self.clock if isinstance(self.clock, SimulatedClock) else None
-        app = build_app(ControlPort(self), self.products, tokens, self.scrape, self.readiness, clock, self.mint)
+        app = build_app(
+            ControlPort(self), self.products, tokens.find, self.scrape, self.readiness, clock, self.mint,
+            self.metrics.control_refused,
+            self.server.links,
+        )  # fmt: skip
+        check_tls(control.tls)
         return _ControlServer(
-            uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5)
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=5,
+                ssl_certfile=control.tls.cert or None,
+                ssl_keyfile=control.tls.key or None,
+            )
         )
 
     async def start(self) -> None:
@@ -228,11 +258,11 @@ class ControlPort:
         self._ledger = engine.ledger
         self._vault = engine.vault
 
-    async def command(self, command: Command, vault: VaultEntry | None = None) -> Decision:
-        return await self._decider.decide(command, vault=vault)
+    async def command(self, command: Command, vault: VaultEntry | None = None, actor: Actor | None = None) -> Decision:
+        return await self._decider.decide(command, vault=vault, actor=actor)
 
-    async def present(self, request: Presentment | Reversal) -> Decision:
-        return await self._decider.decide(request)
+    async def present(self, request: Presentment | Reversal, actor: Actor | None = None) -> Decision:
+        return await self._decider.decide(request, actor=actor)
 
     async def card_named(self, pan_or_card: str) -> CardRef | None:
         if is_pan(pan_or_card):
@@ -266,6 +296,9 @@ class ControlPort:
 
     async def since(self, position: int, limit: int) -> list[tuple[int, Decision]]:
         return [(row.position, row.decision) for row in await self._ledger.since(position, limit)]
+
+    async def orders(self, at: UnixMs, position: int, limit: int) -> list[tuple[int, Decision]]:
+        return [(row.position, row.decision) for row in await self._ledger.orders(at, position, limit)]
 
     def now(self) -> UnixMs:
         return self._decider.now()
@@ -325,6 +358,16 @@ def keys_of(config: Config) -> Keys:
     keys = load_keys(config.key_file, master_key(os.environ))
     check_key_names(config.listeners, keys)
     return keys
+
+
+def check_tls(tls: ControlTls) -> None:
+    """Whether certificate and key can be read and belong together. Raises ConfigError."""
+    if not tls.cert:
+        return
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(tls.cert, tls.key)
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigError(f"control.tls: {tls.cert}, {tls.key}: {error.strerror or error}") from error
 
 
 def products_of(config: Config) -> Products:

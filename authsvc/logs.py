@@ -27,6 +27,7 @@ LOGGABLE = frozenset(
         "response_code", "rrn", "rule", "seq", "stan",
         "address", "bytes", "cause", "count", "dialect", "elapsed_us", "field", "framing", "host", "limit", "link",
         "listener", "method", "path", "peer", "port", "problem", "role", "route", "status",
+        "token_id",
         "attempt", "clock", "delay_ms", "exit_code", "now", "pid", "signal", "version", "worker",
     }
 )  # fmt: skip

@@ -40,6 +40,7 @@ MissCause = Literal["missing", "damaged", "down"]
 KeyChange = Literal[
     "taken", "repeated", "malformed", "not_ours", "wrong_usage", "wrong_key", "used_before", "not_stored", "not_offered"
 ]
+ControlRefusal = Literal["unknown_token", "role_too_weak"]
 NetworkKind = Literal["sign_on", "sign_off", "echo", "key_change", "other"]
 
 STAGES: tuple[Stage, ...] = ("decode", "load", "decide", "commit", "total", "encode")
@@ -55,6 +56,13 @@ UNDECIDED = (
     Reason.MAC_INVALID,
     Reason.ACQUIRER_NOT_ALLOWED,
 )
+ROLES = ("operator", "hotline", "branch", "portal", "auditor")
+CONTROL_REFUSALS: tuple[tuple[ControlRefusal, str], ...] = (
+    ("unknown_token", ""),
+    *(("role_too_weak", role) for role in ROLES),
+)
+"""Why a call of the control API had no right to be, and the role of its token."""
+
 """What can be answered without a decision."""
 
 # fmt: off
@@ -113,6 +121,11 @@ class Metrics:
             "authsvc_refused_undecided", "Messages refused without a decision.", ("reason",), registry=registry
         )
         self._undecided = {reason: undecided.labels(reason) for reason in UNDECIDED}
+        control = Counter(
+            "authsvc_control_refused", "Calls of the control API without the right to be.", ("cause", "role"),
+            registry=registry,
+        )  # fmt: skip
+        self._control_refused = {key: control.labels(*key) for key in CONTROL_REFUSALS}
 
     def decided(self, product: str, outcome: Outcome, reason: Reason | Literal[""] = "") -> None:
         """One decision is durable. `reason`: of a refusal, "" of an approval."""
@@ -143,6 +156,10 @@ class Metrics:
         self._products = frozenset(bins)
         self._make_decided()
         self.payments.know(bins, currencies)
+
+    def control_refused(self, cause: ControlRefusal, role: str) -> None:
+        """A call of the control API had no right to be. `role`: of its token, "" without a known one."""
+        self._control_refused[cause, role].inc()
 
     def undecided(self, reason: Reason) -> None:
         """A message was refused with no decision behind it: nothing was looked up, or nothing could be remembered."""

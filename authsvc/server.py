@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 from msgspec.structs import replace
 
@@ -37,6 +37,18 @@ WRITE_BUFFER = 256 * 1024
 def framing_of(config: ListenerConfig) -> Framing:
     """What a listener's settings say of its frames."""
     return replace(FRAMINGS[config.framing], inclusive=config.inclusive, tpdu=config.tpdu, vap=config.vap)
+
+
+class OpenLink(NamedTuple):
+    """A connection as it is now. `peer`: its address and port; `silent`: seconds since it last sent anything; `paused`: why it
+    is not read from, empty while it is."""
+
+    listener: str
+    peer: str
+    signed_on: bool
+    in_flight: int
+    silent: float
+    paused: list[str]
 
 
 class Handler(Protocol):
@@ -168,6 +180,14 @@ class LinkProtocol(asyncio.Protocol):
             self._refuse("cut_short")
         elif silent:
             self._refuse("idle")
+
+    def seen(self, now: float) -> OpenLink:
+        """`now`: by the loop's clock."""
+        peer = self._transport.get_extra_info("peername") if self._transport else None
+        address = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else ""
+        return OpenLink(
+            self.listener, address, self.signed_on, self.in_flight, now - self._heard, sorted(self._paused_for)
+        )
 
     def close(self) -> None:
         """What has been answered still leaves."""
@@ -380,6 +400,11 @@ class Server:
     def _close_finished(self) -> None:
         for link in [link for link in self._finishing if not link.in_flight]:
             link.close()
+
+    def links(self) -> list[OpenLink]:
+        """Every link that is open now, for people."""
+        now = asyncio.get_running_loop().time()
+        return [link.seen(now) for link in self._links]
 
     def _signed_on(self, listener: str) -> int:
         return sum(link.signed_on for link in self._links if link.listener == listener)

@@ -83,6 +83,11 @@ class FrameReader:
         """Bytes of a frame that is not whole yet."""
         return len(self._rest)
 
+    @property
+    def rest(self) -> bytes:
+        """What has come of the frame that is not whole yet, its header too."""
+        return self._rest
+
     def receive_data(self, data: bytes) -> list[bytes]:
         """The payloads completed by `data`; frames of length zero (keep-alives) are left out.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from authsvc.ledger.journal import VaultEntry
 from authsvc.model import (
     Account,
     AccountId,
+    Actor,
     CardId,
     CardRef,
     Command,
@@ -23,6 +24,26 @@ from authsvc.model import (
 MetricsText = Callable[[], Awaitable[bytes]]
 """All metrics in the Prometheus text format."""
 
+
+class OpenLink(Protocol):
+    """A connection of an acquirer as it is now; see `server.OpenLink`."""
+
+    @property
+    def listener(self) -> str: ...
+    @property
+    def peer(self) -> str: ...
+    @property
+    def signed_on(self) -> bool: ...
+    @property
+    def in_flight(self) -> int: ...
+    @property
+    def silent(self) -> float: ...
+    @property
+    def paused(self) -> list[str]: ...
+
+
+OpenLinks = Callable[[], Sequence[OpenLink]]
+
 Readiness = Callable[[], dict[str, bool]]
 """Each dependency by name, and whether it can be used right now."""
 
@@ -33,11 +54,11 @@ class Engine(Protocol):
     All of it may raise LedgerDownError; `command` also StaleAccountError (lost every race) and PanTakenError.
     """
 
-    async def command(self, command: Command, vault: VaultEntry | None = None) -> Decision:
+    async def command(self, command: Command, vault: VaultEntry | None = None, actor: Actor | None = None) -> Decision:
         """Decided and durable. A repeat (same idempotency key, same fingerprint) gets the earlier decision; the same
         key with another fingerprint is Refused(DUPLICATE)."""
 
-    async def present(self, request: Presentment | Reversal) -> Decision:
+    async def present(self, request: Presentment | Reversal, actor: Actor | None = None) -> Decision:
         """The same for a presentment, or the reversal of one, that came by no message. The request of a decision made now is
         `request` itself."""
 
@@ -69,6 +90,9 @@ class Engine(Protocol):
 
     async def since(self, position: int, limit: int) -> list[tuple[int, Decision]]:
         """Decisions of all accounts behind a journal position, in the order in which they were taken, each with its own."""
+
+    async def orders(self, at: UnixMs, position: int, limit: int) -> list[tuple[int, Decision]]:
+        """Decisions that no message asked for, by time, behind that time and journal position, each with its own."""
 
     def now(self) -> UnixMs:
         """The engine's time, simulated or not."""

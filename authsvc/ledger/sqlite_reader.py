@@ -96,6 +96,10 @@ class SqliteReader:
     def since(self, position: int, limit: int) -> list[JournalRow]:
         return list(self._rows(f"{_ROW} WHERE position > ? ORDER BY position LIMIT ?", position, limit))
 
+    def orders(self, at: UnixMs, position: int, limit: int) -> list[JournalRow]:
+        query = f"{_ROW} WHERE stan = '' AND (at, position) > (?, ?) ORDER BY at, position LIMIT ?"
+        return list(self._rows(query, at, position, limit))
+
     def find(self, rrn: str, stan: str, account: str, limit: int) -> list[JournalRow]:
         given = {column: value for column, value in (("rrn", rrn), ("stan", stan), ("account", account)) if value}
         wanted = " AND ".join(f"{column} = ? AND {column} <> ''" for column in given) or "TRUE"
