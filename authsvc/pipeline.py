@@ -19,6 +19,7 @@ from authsvc.logs import get_logger
 from authsvc.metrics import KeyChange, Metrics, NetworkKind
 from authsvc.model import Authorization, Decision, Message, Reason
 from authsvc.products import Product
+from authsvc.rules.calendar import day_of
 from authsvc.rules.places import CONTACTLESS
 from authsvc.security.draws import Draws
 from authsvc.security.exchange import CODES, Exchange
@@ -73,7 +74,7 @@ class Pipeline:
         if self._acquirers and not self._may_speak(fields):
             self._metrics.frame_refused(link.listener, "acquirer")
             return self._refuse(link, fields, Reason.ACQUIRER_NOT_ALLOWED)
-        received = await self._understand(fields)  # codec, security: -> meaning; the PAN stops here
+        received = await self._understand(self._dated(link, fields))  # codec, security: -> meaning; the PAN stops here
         request = received.request
         self._metrics.stage("decode", perf_counter() - started)
         if not link.signed_on:
@@ -120,6 +121,16 @@ class Pipeline:
         original = fields.get("90", "")[20:31].lstrip("0")
         named = {fields.get("32", "").lstrip("0"), *([original] if original else [])}
         return named <= self._acquirers
+
+    def _dated(self, link: Link, fields: Fields) -> Fields:
+        """The message with a DE7, where its dialect has speakers that leave it out: the day on which it came, Warsaw.
+
+        Without it, a STAN that comes again on another day would be taken for a repeat, and answered with the old approval.
+        """
+        if "7" in fields or not link.dialect.layout.undated:
+            return fields
+        day = day_of(self._decider.now())
+        return {**fields, "7": f"{day[5:7]}{day[8:]}000000"}
 
     async def _understand(self, fields: Fields) -> Received:
         """What the message means, what its PIN block came to, and how to answer its chip."""

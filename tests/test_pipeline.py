@@ -13,14 +13,14 @@ import iso8583
 import psec
 import pytest
 import structlog
-from engine_parts import CARD, EXPIRY, KEYS, NO_REDIS, PAN, PIN, PRODUCTS, Parts, parts
+from engine_parts import CARD, EXPIRY, KEYS, NO_REDIS, NOON, PAN, PIN, PRODUCTS, Parts, parts
 from iso8583.specs import default_ascii
 
 from authsvc import logs
 from authsvc.codec.dialects import DIALECTS, Dialect
 from authsvc.errors import LateError, LedgerDownError, StaleAccountError
 from authsvc.ledger.journal import CommitUnknownError
-from authsvc.model import AccountId, Authorization, CardId, Decision, Pin, Reversal
+from authsvc.model import AccountId, Authorization, CardId, Decision, Pin, Reversal, UnixMs
 from authsvc.pipeline import Pipeline
 from authsvc.security.draws import Draws
 
@@ -272,3 +272,26 @@ async def test_a_format_error_names_the_field_and_not_its_value(pipeline: Pipeli
     (line,) = [json.loads(text) for text in lines.getvalue().splitlines()]
     assert (line["event"], line["field"]) == ("format_error", "DE48")
     assert PAN not in lines.getvalue()
+
+
+# ------------------------------------------------------------------------------------------------- messages without DE7
+
+
+async def test_a_message_without_de7_where_its_dialect_has_none(engine: Parts, pipeline: Pipeline) -> None:
+    """iso8583sim's own requests: the day stands in its place, so the same STAN on another day is another payment."""
+    line = Line()
+    line.dialect = DIALECTS["iso87-ascii-binary"]
+    message = line.dialect.encode(purchase(f7=None))
+
+    async def paid() -> Fields:
+        answer = await pipeline.handle(line, message)  # type: ignore[arg-type]
+        assert answer is not None
+        return line.dialect.decode(answer)
+
+    first = await paid()
+    assert (first["39"], "7" in first) == ("00", False)
+    assert await paid() == first
+    assert await engine.held() == 10_00
+    engine.now = UnixMs(NOON + 86_400_000)
+    assert (await paid())["38"] != first["38"]
+    assert await engine.held() == 20_00

@@ -85,6 +85,6 @@ _NUMBER = re.compile("[0-9](?:[ -]?[0-9]){12,}")
 _BETWEEN = re.compile("[ -]")
 _WORD = re.compile("[0-9A-Za-z]+")
 _ISSUED = re.compile(
-    "4[0-9]{12}|[45][0-9]{15}|2[2-7][0-9]{14}|3[47][0-9]{13}|3[0689][0-9]{12}|3[0-9]{15}|4[0-9]{18}|[56][0-9]{12,18}|9[0-9]{15}"
+    "4[0-9]{12}|4[0-9]{15}|4[0-9]{18}|5[0-9]{15}|2[2-7][0-9]{14}|3[47][0-9]{13}|3[0689][0-9]{12}|35[0-9]{14}|6[0-9]{15,18}"
 )
 """13 digits of a time in milliseconds, or 19 in nanoseconds, are none: keys and references are often made of them."""
