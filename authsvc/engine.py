@@ -8,7 +8,7 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from authsvc.codec.framing import FRAMINGS
 from authsvc.codec.pan import is_pan
 from authsvc.config import EMBEDDED, Config, ControlTls, control_of, is_cluster
 from authsvc.control.app import build_app
+from authsvc.control.ports import Dependencies
 from authsvc.control.tokens import Tokens
 from authsvc.decider import Decider
 from authsvc.errors import ConfigError, LedgerDownError
@@ -63,6 +64,7 @@ log = get_logger(__name__)
 
 DRAIN_SECONDS = 10.0
 """How long a stop waits for messages under way; they are all waiting for one commit, so this is generous."""
+RETIREMENT_SECONDS = 1.0
 COLLECT_AFTER = (50_000, 20, 100)
 """Garbage collector thresholds: a message leaves hardly any cycle behind; to look at every 700 objects only costs."""
 SCRAPE_SECONDS = 1.0
@@ -72,9 +74,14 @@ LEDGER_FILE = "ledger.sqlite"
 
 
 class Engine:
-    """One worker: built by `build`, then `start`, `run`, `stop`, each once. `worker`: which one, counted from 1."""
+    """One worker: built by `build`, then `start`, `run`, `stop`, each once. `worker`: which one, counted from 1; `bound`:
+    its sockets by listener, and "control", where a parent keeps them."""
 
-    def __init__(self, config: Config, products: Products, worker: int = 1) -> None:
+    def __init__(
+        self, config: Config, products: Products, worker: int = 1, bound: Mapping[str, socket.socket] | None = None
+    ) -> None:
+        self._bound = bound or {}
+        self._grace = 0.0
         self.config = config
         self.products = ProductsInForce(products)
         self.worker = worker
@@ -169,10 +176,12 @@ class Engine:
             self.seeded = await seed(cards, self.decider, self.mint, self.products)
         for name, listener in self.config.listeners.items():
             with naming(f"listeners.{name}.port", listener.host, listener.port):
-                self.ports[name] = await self.server.listen(name, listener, shared=self.config.workers > 1)
+                self.ports[name] = await self.server.listen(name, listener, self._bound.get(name))
         control = control_of(self.config, self.worker)
         with naming("control.port", control.host, control.port):
-            self.ports["control"] = await self._control.begin(control.host, control.port)
+            self.ports["control"] = await self._control.begin(
+                self._bound.get("control") or bound_socket(control.host, control.port)
+            )
         self._to_close.push_async_callback(self._control.end)
         if self.worker == 1:  # two sweepers would only race for the same accounts
             self.sweeper.start()
@@ -181,6 +190,11 @@ class Engine:
 
     def request_stop(self) -> None:
         """What SIGTERM does."""
+        self._stopping.set()
+
+    def request_retirement(self) -> None:
+        """What SIGUSR1 does: stop, but first serve for a moment whoever has connected already. Somebody else listens by now."""
+        self._grace = RETIREMENT_SECONDS
         self._stopping.set()
 
     async def run(self) -> int:
@@ -192,7 +206,7 @@ class Engine:
     async def stop(self) -> None:
         """Readiness first; accepted messages answered; then close what was opened, in the reverse order."""
         self._ready = False
-        if not await self.server.drain(DRAIN_SECONDS):
+        if not await self.server.drain(DRAIN_SECONDS, self._grace):
             log.error("drain took too long", limit=int(DRAIN_SECONDS))
         await self._to_close.aclose()
 
@@ -211,9 +225,10 @@ class Engine:
         """What SIGHUP does."""
         self._reloading = asyncio.get_running_loop().create_task(self.reloader.reload())
 
-    def readiness(self) -> dict[str, bool]:
-        """What authorizing depends on. Redis is not in it: without it we authorize from the journal."""
-        return {"started": self._ready, "ledger": self.ledger.healthy}
+    def readiness(self) -> Dependencies:
+        """What authorizing depends on. Without Redis we authorize from the journal."""
+        needed = {"started": self._ready, "ledger": self.ledger.healthy}
+        return Dependencies(needed, {"redis": self._connection.up})
 
     def _ledger_failed(self, error: BaseException) -> None:
         """A commit whose fate nobody knows: stop, and let the next start read what is really on the disk."""
@@ -284,12 +299,8 @@ class _ControlServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
-    async def begin(self, host: str, port: int) -> int:
-        """Listen and serve; returns the port. Raises OSError when it cannot listen."""
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.socket(family, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
+    async def begin(self, listening: socket.socket) -> int:
+        """Listen on a bound socket and serve; returns the port. Raises OSError when it cannot listen."""
         self._serving = asyncio.create_task(self.serve(sockets=[listening]))
         while not self.started:
             await asyncio.sleep(0.005)
@@ -298,6 +309,21 @@ class _ControlServer(uvicorn.Server):
     async def end(self) -> None:
         self.should_exit = True
         await self._serving
+
+
+def bound_socket(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A TCP socket on that port, not listening yet. `shared`: others of ours have it too, and the kernel deals the connections.
+    Raises OSError."""
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        made.bind((host, port))
+    except BaseException:
+        made.close()
+        raise
+    return made
 
 
 @contextmanager
@@ -309,13 +335,13 @@ def naming(key: str, host: str, port: int) -> Iterator[None]:
         raise ConfigError(f"{key}: cannot listen on {host}:{port}: {error.strerror}") from error
 
 
-def build(config: Config, worker: int = 1) -> Engine:
+def build(config: Config, worker: int = 1, bound: Mapping[str, socket.socket] | None = None) -> Engine:
     """An engine from settings. Everything that can be wrong with files is found here, before anything listens.
 
     Raises ConfigError naming the key.
     """
     check_listeners(config)
-    return Engine(config, products_of(config), worker)
+    return Engine(config, products_of(config), worker, bound)
 
 
 def check_listeners(config: Config) -> None:
@@ -346,13 +372,19 @@ def _one_of(key: str, value: str, known: dict[str, object] | object) -> None:
         raise ConfigError(f"{key}: {value!r} is not one of {', '.join(known)}")
 
 
-async def serve(config: Config, announce: Callable[[Engine], None], worker: int = 1) -> int:
+async def serve(
+    config: Config,
+    announce: Callable[[Engine], None],
+    worker: int = 1,
+    bound: Mapping[str, socket.socket] | None = None,
+) -> int:
     """One worker: build, start, tell `announce`, run until told to stop. A start that fails leaves nothing running."""
     asyncio.get_running_loop().set_exception_handler(log_loop_exception)
-    engine = build(config, worker)
+    engine = build(config, worker, bound)
     for number in (signal.SIGTERM, signal.SIGINT):  # from here on: whoever reads that we are ready may end us at once
         asyncio.get_running_loop().add_signal_handler(number, engine.request_stop)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, engine.request_reload)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, engine.request_retirement)
     try:
         await engine.start()
     except BaseException:

@@ -8,6 +8,7 @@ the link that sent it.
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import NamedTuple, Protocol, cast
 
 from msgspec.structs import replace
@@ -21,7 +22,11 @@ from authsvc.metrics import FrameCause, Metrics
 
 log = get_logger(__name__)
 
+BACKLOG = 1024
 SWEEP_SECONDS = 1.0
+LEAVE_SECONDS = 0.05
+"""How long a link whose peer has been told the end is still read from: a socket closed with something unread in it takes the
+answers along that the peer has not got yet."""
 FRAME_SECONDS = 10.0
 """A frame that has begun must be whole after this long: else a peer could keep a link busy with one byte a minute."""
 WRITE_BUFFER = 256 * 1024
@@ -68,6 +73,7 @@ class LinkProtocol(asyncio.Protocol):
         self._garbage = 0
         self._paused_for: set[str] = set()
         self._outgoing: list[bytes] = []
+        self._leaving = False
         self._heard = self._frame_began = asyncio.get_running_loop().time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -83,6 +89,8 @@ class LinkProtocol(asyncio.Protocol):
         self._server.left(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._leaving:
+            return
         now = asyncio.get_running_loop().time()
         if not self._reader.pending:
             self._frame_began = now
@@ -153,6 +161,17 @@ class LinkProtocol(asyncio.Protocol):
         return OpenLink(
             self.listener, address, self.signed_on, self.in_flight, now - self._heard, sorted(self._paused_for)
         )
+
+    def leave(self) -> None:
+        """Tell the peer that nothing comes any more; whatever it sends from now on is not even looked at, so that it can be
+        sent again elsewhere."""
+        self._flush()
+        self._leaving = True
+        if self._transport is None or self._transport.is_closing() or not self._transport.can_write_eof():
+            return
+        self._transport.write_eof()
+        for cause in tuple(self._paused_for):
+            self.resume(cause)
 
     def close(self) -> None:
         """What has been answered still leaves."""
@@ -244,27 +263,27 @@ class Server:
         self._sweeper: asyncio.TimerHandle | None = None
         self._full = False
 
-    async def listen(self, name: str, config: ListenerConfig, shared: bool = False) -> int:
-        """Open one listener; returns its port. `shared`: with other workers (SO_REUSEPORT), the kernel deals the links."""
+    async def listen(self, name: str, config: ListenerConfig, bound: socket.socket | None = None) -> int:
+        """Open one listener; returns its port. `bound`: its socket, where somebody else keeps it over a restart of ours."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(
-            lambda: LinkProtocol(self, name, config),
-            config.host,
-            config.port,
-            reuse_address=True,
-            reuse_port=shared or None,
-            backlog=1024,
-        )
+        if bound is None:
+            server = await loop.create_server(
+                lambda: LinkProtocol(self, name, config), config.host, config.port, reuse_address=True, backlog=BACKLOG
+            )
+        else:
+            server = await loop.create_server(lambda: LinkProtocol(self, name, config), sock=bound, backlog=BACKLOG)
         self._servers.append(server)
         self.metrics.gauges.watch_signed_on(name, lambda: self._signed_on(name))
         if self._sweeper is None:
             self._sweep(loop.time())
         return int(server.sockets[0].getsockname()[1])
 
-    async def drain(self, seconds: float) -> bool:
-        """Stop accepting and reading, answer what was accepted, close. False: `seconds` were not enough."""
+    async def drain(self, seconds: float, grace: float = 0.0) -> bool:
+        """Stop accepting; for `grace` seconds serve the links there are; stop reading, answer what was read, close. False:
+        `seconds` were not enough."""
         for server in self._servers:
             server.close()
+        await self._until_left(grace)
         if self._sweeper is not None:
             self._sweeper.cancel()
         for link in self._links:
@@ -274,9 +293,18 @@ class Server:
             _, late = await asyncio.wait(self.tasks, timeout=seconds)
             done = not late
         for link in list(self._links):
+            link.leave()
+        await self._until_left(LEAVE_SECONDS)
+        for link in list(self._links):
             link.close()
         await asyncio.sleep(0)
         return done
+
+    async def _until_left(self, seconds: float) -> None:
+        """Until every peer has gone by itself, at most so long."""
+        until = asyncio.get_running_loop().time() + seconds
+        while self._links and asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(LEAVE_SECONDS / 10)
 
     def joined(self, link: LinkProtocol) -> None:
         self._links.add(link)

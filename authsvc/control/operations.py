@@ -46,11 +46,13 @@ class Health(Struct, frozen=True):
 
 
 class Ready(Struct, frozen=True):
-    """`dependencies`: each by name, and whether it can be used; `detail`: which of them fail."""
+    """`dependencies`: each that is needed, and whether it can be used; `useful`: those that are not needed; `detail`: which of
+    the needed fail."""
 
     ready: bool
     detail: str
     dependencies: dict[str, bool]
+    useful: dict[str, bool]
 
 
 @get("/healthz", tags=["operations"], sync_to_thread=False)
@@ -62,9 +64,9 @@ def healthz() -> Health:
 @get("/readyz", tags=["operations"], sync_to_thread=False)
 def readyz(readiness: SkipValidation[Readiness]) -> Response[Ready]:
     """Whether authorizations can be decided; 503 names what is missing."""
-    dependencies = readiness()
-    failing = ", ".join(name for name, is_up in dependencies.items() if not is_up)
-    ready = Ready(not failing, f"not ready: {failing}" if failing else "ready", dependencies)
+    needed, useful = readiness()
+    failing = ", ".join(name for name, is_up in needed.items() if not is_up)
+    ready = Ready(not failing, f"not ready: {failing}" if failing else "ready", needed, useful)
     return Response(ready, status_code=HTTP_SERVICE_UNAVAILABLE if failing else HTTP_OK)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from authsvc.ledger.journal import VaultEntry
 from authsvc.model import (
@@ -44,8 +44,16 @@ class OpenLink(Protocol):
 
 OpenLinks = Callable[[], Sequence[OpenLink]]
 
-Readiness = Callable[[], dict[str, bool]]
-"""Each dependency by name, and whether it can be used right now."""
+
+class Dependencies(NamedTuple):
+    """Each by name, and whether it can be used right now. `needed`: without it nothing is authorized; `useful`: without it we
+    are slower."""
+
+    needed: dict[str, bool]
+    useful: dict[str, bool]
+
+
+Readiness = Callable[[], Dependencies]
 
 
 class Engine(Protocol):

