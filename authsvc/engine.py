@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import socket
 import ssl
@@ -15,22 +16,24 @@ from pathlib import Path
 import uvicorn
 from prometheus_client import CollectorRegistry
 
+from authsvc import logs
 from authsvc.clock import Clock, SimulatedClock, SystemClock
 from authsvc.codec.dialects import DIALECTS
 from authsvc.codec.framing import FRAMINGS
 from authsvc.codec.pan import is_pan
 from authsvc.config import EMBEDDED, Config, ControlTls, control_of, is_cluster
 from authsvc.control.app import build_app
-from authsvc.control.ports import Dependencies
+from authsvc.control.ports import Dependencies, LogSettings
 from authsvc.control.tokens import Tokens
 from authsvc.decider import Decider
 from authsvc.errors import ConfigError, LedgerDownError
 from authsvc.ledger.journal import VaultEntry
 from authsvc.ledger.postgres import PostgresLedger
 from authsvc.ledger.sqlite import SqliteLedger
-from authsvc.logs import get_logger, log_loop_exception
+from authsvc.logs import MessageLog, get_logger, log_loop_exception
 from authsvc.metrics import Metrics
 from authsvc.model import (
+    BANK,
     Account,
     AccountId,
     Actor,
@@ -39,6 +42,8 @@ from authsvc.model import (
     Command,
     Decision,
     Minor,
+    Operate,
+    Operation,
     Presentment,
     Reversal,
     UnixMs,
@@ -105,7 +110,7 @@ class Engine:
             CollectorRegistry(), products=self.products, listeners=config.listeners, bins=bins, currencies=currencies
         )
         self.metrics.gauges.watch_files(config.data_dir, (LEDGER_FILE, f"{LEDGER_FILE}-wal"))
-        self.reloader = Reloader(self.products, lambda: products_of(config), self.metrics)
+        self.reloader = Reloader(self.products, lambda: products_of(config), self.metrics, self._record_products)
         self.clock: Clock = SimulatedClock(config.data_dir / "clock") if config.clock == "simulated" else SystemClock()
         self.metrics.gauges.watch_clock(self.clock, time.monotonic)
         self.ledger = self._make_ledger()
@@ -122,9 +127,8 @@ class Engine:
         hsm = SoftHsm(keys)
         self.vault = Vault(keys, self.ledger.vault_by_hash, self.ledger.vault_by_card)
         self.mint = Mint(keys, hsm, self.vault)
-        pipeline = Pipeline(
-            self.decider, self.vault, hsm, Draws(keys), self.products, self.metrics, config.log.messages
-        )
+        self.message_log = MessageLog(config.log.one_in if config.log.messages else 0)
+        pipeline = Pipeline(self.decider, self.vault, hsm, Draws(keys), self.products, self.metrics, self.message_log)
         self.server = Server(pipeline, self.metrics, config.limits.in_flight)
         self._control = self._build_control()
 
@@ -174,6 +178,7 @@ class Engine:
         if self.config.seed_demo and self.worker == 1:
             cards = load_demo_cards(DEMO_CARDS, self.products)
             self.seeded = await seed(cards, self.decider, self.mint, self.products)
+        await self.reloader.record_start()
         for name, listener in self.config.listeners.items():
             with naming(f"listeners.{name}.port", listener.host, listener.port):
                 self.ports[name] = await self.server.listen(name, listener, self._bound.get(name))
@@ -221,6 +226,25 @@ class Engine:
         self.metrics.gauges.holds(holds, now)
         return self.metrics.render()
 
+    async def _record_products(self, version: str, content: str, actor: Actor | None) -> None:
+        """A decision of the bank's own journal, unless that version is its last one: another worker has told it, or the last
+        start did."""
+        last = ""
+        after = 0
+        while rows := await self.ledger.journal(BANK, after):
+            after = rows[-1].seq
+            made = [row.decision.request for row in rows if isinstance(row.decision.request, Operate)]
+            last = next((each.version for each in reversed(made) if each.what is Operation.PRODUCTS), last)
+        if last != version:
+            await self.decider.decide(Operate(BANK, Operation.PRODUCTS, version, content), actor=actor)
+
+    async def reload(self, actor: Actor) -> str:
+        """What the control API's reload does: here first; when the files are right, every other worker reads them too."""
+        problem = await self.reloader.reload(actor)
+        if not problem and self.config.workers > 1:
+            os.kill(os.getppid(), signal.SIGHUP)
+        return problem
+
     def request_reload(self) -> None:
         """What SIGHUP does."""
         self._reloading = asyncio.get_running_loop().create_task(self.reloader.reload())
@@ -242,6 +266,7 @@ class ControlPort:
     """What the control API asks of the engine (`control.ports.Engine`)."""
 
     def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._decider = engine.decider
         self._ledger = engine.ledger
         self._vault = engine.vault
@@ -284,6 +309,23 @@ class ControlPort:
 
     async def since(self, position: int, limit: int) -> list[tuple[int, Decision]]:
         return [(row.position, row.decision) for row in await self._ledger.since(position, limit)]
+
+    async def reload(self, actor: Actor) -> str:
+        return await self._engine.reload(actor)
+
+    @property
+    def log(self) -> LogSettings:
+        return LogSettings(logs.level(), self._engine.message_log.one_in)
+
+    async def set_log(self, wanted: LogSettings, actor: Actor) -> None:
+        told = f"{wanted.level}, messages one in {wanted.one_in}"
+        await self._decider.decide(Operate(BANK, Operation.LOG, told), actor=actor)
+        logs.set_level(wanted.level)
+        self._engine.message_log.one_in = wanted.one_in
+
+    @property
+    def version(self) -> str:
+        return self._engine.reloader.version
 
     async def orders(self, at: UnixMs, position: int, limit: int) -> list[tuple[int, Decision]]:
         return [(row.position, row.decision) for row in await self._ledger.orders(at, position, limit)]

@@ -34,6 +34,7 @@ from authsvc.model.accounts import (
     VirtualCard,
 )
 from authsvc.model.commands import (
+    BANK,
     AccountStatus,
     ActivateCard,
     BlockCard,
@@ -51,6 +52,8 @@ from authsvc.model.commands import (
     Load,
     Message,
     OpenAccount,
+    Operate,
+    Operation,
     RecordThreeDs,
     RenewCard,
     ReplaceCard,
@@ -131,6 +134,7 @@ from authsvc.model.names import (
 )
 
 __all__ = [
+    "BANK",
     "COMMAND_REASONS",
     "CREDITED",
     "NOTHING_MORE",
@@ -195,6 +199,8 @@ __all__ = [
     "Minor",
     "Noticed",
     "OpenAccount",
+    "Operate",
+    "Operation",
     "Origin",
     "Original",
     "Outcome",

@@ -319,6 +319,27 @@ class SetVirtual(Struct, frozen=True, tag="set_virtual", omit_defaults=True):
     fingerprint: str = ""
 
 
+class Operation(StrEnum):
+    """What is decided about the engine itself."""
+
+    PRODUCTS = "products"
+    LOG = "log"
+
+
+class Operate(Struct, frozen=True, tag="operate", omit_defaults=True):
+    """About the engine, on an account that holds no money (`BANK`). `version`: names what is in force from now on; `content`:
+    all of it, as JSON."""
+
+    account: AccountId
+    what: Operation
+    version: str
+    content: str = ""
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+BANK = AccountId("bank")
+
 Message = Authorization | Reversal | Presentment
 CardCommand = (
     IssueCard
@@ -341,7 +362,7 @@ CardCommand = (
     | SetVirtual
 )
 Command = OpenAccount | Load | Charge | ExpireHolds | SetAccountStatus | CardCommand
-Request = Message | Command
+Request = Message | Command | Operate
 
 
 def request_key(request: Request) -> Key | None:

@@ -29,6 +29,7 @@ from authsvc.decider import Decider
 from authsvc.engine import ControlPort
 from authsvc.ledger.journal import VaultEntry
 from authsvc.ledger.sqlite import SqliteLedger
+from authsvc.logs import MessageLog
 from authsvc.metrics import Metrics
 from authsvc.model import (
     AccountId,
@@ -70,7 +71,18 @@ class FaultyPort(ControlPort):
     def __init__(self, decider: Decider, ledger: SqliteLedger) -> None:
         keys = load_keys(ROOT / "config/keys/demo.toml")
         vault = Vault(keys, ledger.vault_by_hash, ledger.vault_by_card)
-        super().__init__(SimpleNamespace(decider=decider, ledger=ledger, vault=vault))
+        self.problems: list[str] = []
+        """What is wrong with the product files on disk."""
+
+        async def reload(_actor: Actor) -> str:
+            return "".join(self.problems)
+
+        super().__init__(
+            SimpleNamespace(
+                decider=decider, ledger=ledger, vault=vault, reload=reload, message_log=MessageLog(0),
+                reloader=SimpleNamespace(version="v1"),
+            )
+        )  # fmt: skip
         self.decider = decider
         self.ledger = ledger
         self.fault: Exception | None = None
@@ -185,6 +197,12 @@ def mint(engine: FaultyPort) -> Mint:
 def ready() -> dict[str, bool]:
     """What readiness says; a test may change it."""
     return {"ledger": True, "redis": True}
+
+
+@pytest.fixture
+def problems(engine: FaultyPort) -> list[str]:
+    """What is wrong with the product files on disk; a test may add to it."""
+    return engine.problems
 
 
 AppFactory = Callable[[SimulatedClock | None], Litestar]
