@@ -8,6 +8,7 @@ ask a running engine through its control API.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -33,11 +34,13 @@ from authsvc import (
     config,
     engine,
     logs,
+    supervisor,
     workers,
 )
 from authsvc import cli_books as _books  # noqa: F401 - its commands join `account`
 from authsvc import cli_plastic as _plastic  # noqa: F401 - its commands join `account` and `card`
 from authsvc.cli_cards import account, card
+from authsvc.cli_change import log, reload
 from authsvc.cli_describe import describe
 from authsvc.cli_keys import keys
 from authsvc.cli_options import as_json_option, settings
@@ -58,6 +61,7 @@ from authsvc.replay.again import Window
 from authsvc.replay.report import OnPair, compare, csv_writer
 from authsvc.replay.report import as_json as report_json
 from authsvc.replay.report import as_text as report_text
+from authsvc.replay.versions import always, recorded
 from authsvc.rules.evolve import evolve
 from authsvc.rules.explain import explain as tell
 from authsvc.state.copy import head_in, key_of_account
@@ -130,6 +134,7 @@ def _announce(loaded: config.Config, started: Sequence[workers.Started]) -> None
         click.echo(
             f"  demo card    {demo.pan}  PIN {demo.pin}  expiry {demo.expiry}  {demo.product}  account {demo.account}"
         )
+    supervisor.tell(os.environ.get("NOTIFY_SOCKET", ""), "READY=1")
     if started[0].seeded:
         click.echo("  try          make demo     (in another terminal; plays a story and explains each answer)")
     click.echo("ready; Ctrl-C stops everything")
@@ -218,7 +223,7 @@ def rebuild(file: Path, overrides: tuple[str, ...], per_second: int) -> None:
 @main.command()
 @settings
 @click.option("--data", type=_FOLDER, help="Where the ledger is, instead of the settings' data_dir.")
-@click.option("--products", type=_FOLDER, required=True, help="Product files to decide by.")
+@click.option("--products", type=_FOLDER, help="Product files to decide by; those that were in force, when not given.")
 @click.option("--response-codes", type=_FOLDER, help="Tables of DE39, instead of the settings'.")
 @click.option("--rates", type=_FOLDER, help="Exchange rates, instead of the settings'.")
 @click.option("--from", "since", metavar="TIME", help="First moment to decide again, as 2026-06-15T12:00:00Z.")
@@ -227,16 +232,20 @@ def rebuild(file: Path, overrides: tuple[str, ...], per_second: int) -> None:
 @click.option("--csv", "rows_file", type=click.Path(dir_okay=False, path_type=Path), help="A row for each difference.")
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
 def replay(
-    file: Path, overrides: tuple[str, ...], data: Path | None, products: Path, response_codes: Path | None,
+    file: Path, overrides: tuple[str, ...], data: Path | None, products: Path | None, response_codes: Path | None,
     rates: Path | None, since: str | None, until: str | None, only: str, rows_file: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Decide the recorded requests again by other product files, and tell what would have turned out otherwise."""
+    """Decide the recorded requests again, by other product files or by those that were in force, and tell what would have
+    turned out otherwise."""
     loaded = config.load(file, (*overrides, *([f"data_dir={data}"] if data else [])))
-    rules = load_products(
+    if products is None and (response_codes or rates):
+        raise click.UsageError("--products: needed with --response-codes or --rates")
+    given = products and load_products(
         products, response_codes or loaded.response_codes_dir, rates or loaded.rates_dir, loaded.chart_file
     )
     window = Window(_moment("--from", since, Window().since), _moment("--to", until, Window().until))
     reader, started = _open_ledger(loaded), time.monotonic()
+    rules = always(given) if given else recorded(reader)
     with _rows_to(rows_file) as on_pair:
         report = compare(reader, rules, window, only, on_pair)
     if only and not report.accounts:
@@ -339,5 +348,5 @@ main.add_command(keys)
 main.add_command(present)
 main.add_command(describe)
 main.add_command(token)
-for _command in (audit, decisions, links, top):
+for _command in (audit, decisions, links, log, reload, top):
     main.add_command(_command)

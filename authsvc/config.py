@@ -92,10 +92,11 @@ class LimitsConfig(_Part, frozen=True, kw_only=True):
 
 
 class LogConfig(_Part, frozen=True, kw_only=True):
-    """`messages`: one line per message at level info; off, only what an operator must know is logged."""
+    """`messages`: a line at level info for one message in `one_in`; off, only what an operator must know is logged."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     messages: bool = False
+    one_in: Positive = 1
 
 
 class TlsConfig(_Part, frozen=True, kw_only=True):

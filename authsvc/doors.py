@@ -116,9 +116,14 @@ class Door:
         if self._tls is not None:
             self._metrics.certificate_expires(self._name, expires(tls, key).timestamp())
 
-    async def open(self, shared: bool) -> int:
-        """Listen; returns the port. `shared`: with other workers, the kernel deals the connections. Raises OSError."""
-        self._sockets = await _listening(self._config.host, self._config.port, shared)
+    async def open(self, bound: socket.socket | None = None) -> int:
+        """Listen; returns the port. `bound`: a socket that somebody else keeps over a restart of ours. Raises OSError."""
+        if bound is None:
+            self._sockets = await _listening(self._config.host, self._config.port)
+        else:
+            bound.setblocking(False)
+            bound.listen(BACKLOG)
+            self._sockets = [bound]
         for listening in self._sockets:
             self._begin(self._take_from(listening))
         return int(self._sockets[0].getsockname()[1])
@@ -234,7 +239,7 @@ class _Entering(asyncio.Protocol):
         self._leave()
 
 
-async def _listening(host: str, port: int, shared: bool) -> list[socket.socket]:
+async def _listening(host: str, port: int) -> list[socket.socket]:
     """A socket for each address of `host`. Raises OSError, and then none is left open."""
     loop = asyncio.get_running_loop()
     infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -245,8 +250,6 @@ async def _listening(host: str, port: int, shared: bool) -> list[socket.socket]:
             sockets.append(listening)
             listening.setblocking(False)
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if shared:
-                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             if family == socket.AF_INET6:
                 listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             listening.bind(address)

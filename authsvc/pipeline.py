@@ -15,7 +15,7 @@ from authsvc.codec.translate import Received, pan_of, to_request
 from authsvc.decider import Decider, reason_of
 from authsvc.errors import LedgerDownError, PeerError, StaleAccountError
 from authsvc.ledger.journal import CommitUnknownError
-from authsvc.logs import get_logger
+from authsvc.logs import MessageLog, get_logger
 from authsvc.metrics import KeyChange, Metrics, NetworkKind
 from authsvc.model import Authorization, Decision, Message, Reason
 from authsvc.products import Product
@@ -51,7 +51,7 @@ class Pipeline:
         draws: Draws,
         products: Mapping[str, Product],
         metrics: Metrics,
-        log_messages: bool,
+        message_log: MessageLog,
         exchange: Exchange | None = None,
         acquirers: frozenset[str] = frozenset(),
     ) -> None:
@@ -61,7 +61,7 @@ class Pipeline:
         self._draws = draws
         self._products = products
         self._metrics = metrics
-        self._log_messages = log_messages
+        self._message_log = message_log
         self._exchange = exchange
         self._acquirers = acquirers
 
@@ -84,7 +84,7 @@ class Pipeline:
         )
         answer = link.dialect.encode(_response(fields, decision))  # codec: meaning -> bytes
         self._metrics.stage("total", perf_counter() - started)
-        if self._log_messages:
+        if self._message_log.one_in and self._message_log.is_due():
             _log_line(request, decision, perf_counter() - started)
         return answer
 
@@ -178,7 +178,7 @@ def _response(fields: Fields, decision: Decision) -> Fields:
 
 
 def _log_line(request: Message, decision: Decision, elapsed: float) -> None:
-    """One line per message, only when asked for."""
+    """One line per message, of as many as are asked for; all of it is on the allow-list of `logs`."""
     origin = request.origin
     log.info(
         "answered", mti=origin.mti, stan=origin.stan, rrn=origin.rrn, card=request.card, decision=decision.id,

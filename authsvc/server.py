@@ -8,6 +8,7 @@ the link that sent it.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, Protocol, cast
@@ -30,6 +31,9 @@ MEMORY_SECONDS = 0.1
 """How often at most the bytes that all links hold are counted."""
 _HOLDING = frozenset({"full", "rate"})
 """Causes for which a message that was read is not even begun."""
+LEAVE_SECONDS = 0.05
+"""How long a link whose peer has been told the end is still read from: a socket closed with something unread in it takes the
+answers along that the peer has not got yet."""
 WRITE_BUFFER = 256 * 1024
 """Unread answers above which a link is not read from any more."""
 
@@ -80,6 +84,7 @@ class LinkProtocol(asyncio.Protocol):
         self._rate = Rate(config.messages_per_second, config.burst) if config.messages_per_second else None
         self.when_lost: Callable[[], None] = _nothing
         self._outgoing: list[bytes] = []
+        self._leaving = False
         self._heard = self._frame_began = asyncio.get_running_loop().time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -97,6 +102,8 @@ class LinkProtocol(asyncio.Protocol):
         self._server.left(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._leaving:
+            return
         now = asyncio.get_running_loop().time()
         if not self._reader.pending:
             self._frame_began = now
@@ -188,6 +195,18 @@ class LinkProtocol(asyncio.Protocol):
         return OpenLink(
             self.listener, address, self.signed_on, self.in_flight, now - self._heard, sorted(self._paused_for)
         )
+
+    def leave(self) -> None:
+        """Tell the peer that nothing comes any more; whatever it sends from now on is not even looked at, so that it can be
+        sent again elsewhere."""
+        self._flush()
+        self._leaving = True
+        self._waiting.clear()
+        if self._transport is None or self._transport.is_closing() or not self._transport.can_write_eof():
+            return
+        self._transport.write_eof()
+        for cause in tuple(self._paused_for):
+            self.resume(cause)
 
     def close(self) -> None:
         """What has been answered still leaves."""
@@ -298,14 +317,14 @@ class Server:
         self._full = False
 
     async def listen(
-        self, name: str, config: ListenerConfig, shared: bool = False, handler: Handler | None = None
+        self, name: str, config: ListenerConfig, handler: Handler | None = None, bound: socket.socket | None = None
     ) -> int:
-        """Open one listener; returns its port. `shared`: with other workers (SO_REUSEPORT), the kernel deals the links;
-        `handler`: of this listener, when it has one of its own."""
+        """Open one listener; returns its port. `handler`: of this listener, when it has one of its own; `bound`: its socket,
+        where somebody else keeps it over a restart of ours."""
         door = Door(
             name, config, self._room, self.metrics, lambda: LinkProtocol(self, name, config, handler or self.handler)
         )
-        port = await door.open(shared)
+        port = await door.open(bound)
         self._doors.append(door)
         self.metrics.gauges.watch_signed_on(name, lambda: self._signed_on(name))
         if self._sweeper is None:
@@ -323,10 +342,12 @@ class Server:
         if problems:
             raise ConfigError("; ".join(problems))
 
-    async def drain(self, seconds: float) -> bool:
-        """Stop accepting and reading, answer what was accepted, close. False: `seconds` were not enough."""
+    async def drain(self, seconds: float, grace: float = 0.0) -> bool:
+        """Stop accepting; for `grace` seconds serve the links there are; stop reading, answer what was read, close. False:
+        `seconds` were not enough."""
         for door in self._doors:
             door.close()
+        await self._until_left(grace)
         if self._sweeper is not None:
             self._sweeper.cancel()
         for link in self._links:
@@ -336,9 +357,18 @@ class Server:
             await asyncio.wait(self.tasks, timeout=left)
         done = not self.tasks
         for link in list(self._links):
+            link.leave()
+        await self._until_left(LEAVE_SECONDS)
+        for link in list(self._links):
             link.close()
         await asyncio.sleep(0)
         return done
+
+    async def _until_left(self, seconds: float) -> None:
+        """Until every peer has gone by itself, at most so long."""
+        until = asyncio.get_running_loop().time() + seconds
+        while self._links and asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(LEAVE_SECONDS / 10)
 
     def joined(self, link: LinkProtocol) -> None:
         self._links.add(link)

@@ -5,11 +5,13 @@ It is started and stopped as any operator would do it; nothing of it is imported
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from loadtest.api import Api
@@ -26,9 +28,13 @@ class EngineError(Exception):
 
 
 class PrivateEngine:
-    """A context manager. `clock`: "simulated" or "system"; `settings`: more "KEY=VALUE" for `--set`."""
+    """A context manager. `clock`: "simulated" or "system"; `settings`: more "KEY=VALUE" for `--set`; `environment`: put over
+    ours."""
 
-    def __init__(self, clock: str = "simulated", settings: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, clock: str = "simulated", settings: tuple[str, ...] = (), environment: Mapping[str, str] | None = None
+    ) -> None:
+        self._environment = {**os.environ, **(environment or {})}
         self._clock = clock
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
@@ -49,7 +55,7 @@ class PrivateEngine:
             command += ["--set", setting]
         try:
             with self._log.open("wb") as log:
-                self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+                self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=self._environment)
             self._wait(self._process)
         except BaseException:
             self.__exit__()

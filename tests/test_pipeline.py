@@ -20,6 +20,7 @@ from authsvc import logs
 from authsvc.codec.dialects import DIALECTS, Dialect
 from authsvc.errors import LateError, LedgerDownError, StaleAccountError
 from authsvc.ledger.journal import CommitUnknownError
+from authsvc.logs import MessageLog
 from authsvc.model import AccountId, Authorization, CardId, Decision, Pin, Reversal, UnixMs
 from authsvc.pipeline import Pipeline
 from authsvc.security.draws import Draws
@@ -44,10 +45,10 @@ async def engine(tmp_path: Path) -> AsyncIterator[Parts]:
         yield made
 
 
-def pipeline_of(engine: Parts, decider: Any = None, log_messages: bool = False) -> Pipeline:
+def pipeline_of(engine: Parts, decider: Any = None, one_in: int = 0) -> Pipeline:
     products = PRODUCTS
     return Pipeline(
-        decider or engine.decider, engine.vault, engine.hsm, Draws(KEYS), products, engine.metrics, log_messages
+        decider or engine.decider, engine.vault, engine.hsm, Draws(KEYS), products, engine.metrics, MessageLog(one_in)
     )
 
 
@@ -243,16 +244,18 @@ async def test_a_fault_nobody_foresaw(engine: Parts) -> None:
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
     """What is logged, with logging as it was before afterwards."""
-    before = structlog.get_config()
+    before, level = structlog.get_config(), logs.level()
     stream = io.StringIO()
-    logs._configure_ours(20, lambda *_args: structlog.WriteLogger(stream), cache=False)
+    logs.set_level("info")
+    logs._configure_ours(lambda *_args: structlog.WriteLogger(stream), cache=False)
     yield stream
+    logs.set_level(level)
     structlog.configure(**before)
 
 
 async def test_one_line_a_message_when_asked_for(engine: Parts, lines: io.StringIO) -> None:
     """style.md lesson 9: who, what, how it ended; no PAN, no PIN."""
-    await ask(pipeline_of(engine, log_messages=True), purchase(f52=pin_block("9999")))
+    await ask(pipeline_of(engine, one_in=1), purchase(f52=pin_block("9999")))
     (line,) = [json.loads(text) for text in lines.getvalue().splitlines()]
     assert {name: line[name] for name in ("event", "mti", "stan", "rrn", "card", "outcome", "reason")} == {
         "event": "answered", "mti": "0100", "stan": "000001", "rrn": "RRN000000001", "card": CARD,

@@ -240,6 +240,13 @@ class ClockBody(Body, frozen=True):
     advance_seconds: Seconds | None = None
 
 
+class LogBody(Body, frozen=True):
+    """`messages_one_in`: a line for one message in so many, 0 none."""
+
+    level: Literal["debug", "info", "warning", "error"] | None = None
+    messages_one_in: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+
+
 B = TypeVar("B")
 
 _AT = re.compile(r"^(?P<problem>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from authsvc.ledger.journal import VaultEntry
 from authsvc.model import (
@@ -25,6 +25,13 @@ MetricsText = Callable[[], Awaitable[bytes]]
 """All metrics in the Prometheus text format."""
 
 
+class LogSettings(NamedTuple):
+    """`level`: debug, info, warning, error; `one_in`: how many messages one line is for, 0: no lines for messages."""
+
+    level: str
+    one_in: int
+
+
 class OpenLink(Protocol):
     """A connection of an acquirer as it is now; see `server.OpenLink`."""
 
@@ -44,8 +51,16 @@ class OpenLink(Protocol):
 
 OpenLinks = Callable[[], Sequence[OpenLink]]
 
-Readiness = Callable[[], dict[str, bool]]
-"""Each dependency by name, and whether it can be used right now."""
+
+class Dependencies(NamedTuple):
+    """Each by name, and whether it can be used right now. `needed`: without it nothing is authorized; `useful`: without it we
+    are slower."""
+
+    needed: dict[str, bool]
+    useful: dict[str, bool]
+
+
+Readiness = Callable[[], Dependencies]
 
 
 class Engine(Protocol):
@@ -90,6 +105,19 @@ class Engine(Protocol):
 
     async def since(self, position: int, limit: int) -> list[tuple[int, Decision]]:
         """Decisions of all accounts behind a journal position, in the order in which they were taken, each with its own."""
+
+    async def reload(self, actor: Actor) -> str:
+        """Put the files of products on disk in force; "", or what is wrong with them, and then nothing has changed."""
+
+    @property
+    def log(self) -> LogSettings: ...
+
+    async def set_log(self, wanted: LogSettings, actor: Actor) -> None:
+        """In force as soon as it is in the journal who wants it; in this worker."""
+
+    @property
+    def version(self) -> str:
+        """Of the product files in force."""
 
     async def orders(self, at: UnixMs, position: int, limit: int) -> list[tuple[int, Decision]]:
         """Decisions that no message asked for, by time, behind that time and journal position, each with its own."""

@@ -56,6 +56,8 @@ class Action(StrEnum):
     PRESENT = "present"
     CHARGE = "charge"
     MOVE_CLOCK = "move_clock"
+    RELOAD = "reload"
+    SET_LOG = "set_log"
 
 
 _READ = frozenset({Action.READ})

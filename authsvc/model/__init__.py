@@ -34,6 +34,7 @@ from authsvc.model.accounts import (
     VirtualCard,
 )
 from authsvc.model.commands import (
+    BANK,
     AccountStatus,
     ActivateCard,
     BlockCard,
@@ -52,6 +53,8 @@ from authsvc.model.commands import (
     Load,
     Message,
     OpenAccount,
+    Operate,
+    Operation,
     RecordThreeDs,
     RenewCard,
     ReplaceCard,
@@ -132,6 +135,7 @@ from authsvc.model.names import (
 )
 
 __all__ = [
+    "BANK",
     "COMMAND_REASONS",
     "CREDITED",
     "NOTHING_MORE",
@@ -197,6 +201,8 @@ __all__ = [
     "Minor",
     "Noticed",
     "OpenAccount",
+    "Operate",
+    "Operation",
     "Origin",
     "Original",
     "Outcome",

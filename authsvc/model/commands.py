@@ -345,6 +345,27 @@ class ImportAccount(Struct, frozen=True, tag="import_account", omit_defaults=Tru
         return (*made, ActivateCard(self.account, self.card.card)) if self.active else made
 
 
+class Operation(StrEnum):
+    """What is decided about the engine itself."""
+
+    PRODUCTS = "products"
+    LOG = "log"
+
+
+class Operate(Struct, frozen=True, tag="operate", omit_defaults=True):
+    """About the engine, on an account that holds no money (`BANK`). `version`: names what is in force from now on; `content`:
+    all of it, as JSON."""
+
+    account: AccountId
+    what: Operation
+    version: str
+    content: str = ""
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+BANK = AccountId("bank")
+
 Message = Authorization | Reversal | Presentment
 CardCommand = (
     IssueCard
@@ -367,7 +388,7 @@ CardCommand = (
     | SetVirtual
 )
 Command = OpenAccount | ImportAccount | Load | Charge | ExpireHolds | SetAccountStatus | CardCommand
-Request = Message | Command
+Request = Message | Command | Operate
 
 
 def request_key(request: Request) -> Key | None:

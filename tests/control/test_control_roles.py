@@ -60,13 +60,18 @@ CALLS = [
     ("GET", "/v1/decisions/recent", None, Action.READ),
     ("GET", "/v1/audit", None, Action.AUDIT),
     ("GET", "/v1/links", None, Action.AUDIT),
+    ("GET", "/v1/products", None, Action.READ),
+    ("POST", "/v1/reload", None, Action.RELOAD),
+    ("GET", "/v1/log", None, Action.READ),
+    ("PUT", "/v1/log", {}, Action.SET_LOG),
     ("POST", "/v1/clock", {"advance_seconds": 0}, Action.MOVE_CLOCK),
 ]
 
+OPERATORS_OWN = {Action.RELOAD, Action.SET_LOG}
 NEW_PLASTIC = {Action.RENEW_CARD, Action.REPLACE_CARD, Action.DUPLICATE_CARD, Action.SET_ACCOUNT_STATUS}
 FORBIDDEN = {
     Role.OPERATOR: set(),
-    Role.BRANCH: {Action.AUDIT, Action.MOVE_CLOCK, Action.THREE_DS, Action.PRESENT, Action.CHARGE},
+    Role.BRANCH: OPERATORS_OWN | {Action.AUDIT, Action.MOVE_CLOCK, Action.THREE_DS, Action.PRESENT, Action.CHARGE},
     Role.HOTLINE: {
         Action.SET_PIN,  # S §12.4, W §13.5, P §7.5
         Action.SET_LIMITS,  # S §23.2, W §10.2, P §3.5
@@ -81,7 +86,8 @@ FORBIDDEN = {
         Action.LOAD,
         Action.ISSUE_CARD,
     }
-    | NEW_PLASTIC,
+    | NEW_PLASTIC
+    | OPERATORS_OWN,
     Role.PORTAL: {
         Action.AUDIT,
         Action.CHARGE,
@@ -94,7 +100,8 @@ FORBIDDEN = {
         Action.ISSUE_CARD,
         Action.UNBLOCK_PIN,
     }
-    | NEW_PLASTIC,
+    | NEW_PLASTIC
+    | OPERATORS_OWN,
     Role.AUDITOR: set(Action) - {Action.READ, Action.AUDIT},
 }
 
