@@ -36,6 +36,8 @@ LIMIT = 10**11
 ACCOUNTS, UNDER_WAY, LINKS = 10_000, 256, 8
 KNEE = 1.25
 """A message that costs so many times what it cost at its cheapest before: there the curve has its knee."""
+FULL = 0.9
+"""Of the highest rate: what is above it is as good as it gets."""
 GROWING: dict[str, tuple[int, ...]] = {
     "accounts": (10_000, 30_000, 100_000, 300_000, 1_000_000),
     "open holds": (1, 20, 50, 100, 200),
@@ -215,14 +217,28 @@ def _of(points: dict[tuple[str, int], Point], growing: str) -> list[Point]:
 
 
 def knee_of(points: Sequence[Point]) -> tuple[Point, str] | None:
+    """Where the curve turns, and why; None when it does not."""
+    under_way = bool(points) and points[0].growing == "under way"
+    return _saturated(points) if under_way else _dearer(points)
+
+
+def _dearer(points: Sequence[Point]) -> tuple[Point, str] | None:
     """The first point that costs `KNEE` times the cheapest before it, and who takes the most of what was added."""
     for turn, each in enumerate(points):
         cheapest = min(points[:turn], key=lambda one: one.cost, default=each)
         if each.cost > KNEE * cheapest.cost:
             ours = {who: used - cheapest.cpu[who] for who, used in each.cpu.items() if who != "generator"}
             who = max(ours, key=lambda name: ours[name])
-            return each, f"{who}, {ours[who]:.0f} of the {each.cost - cheapest.cost:.0f} µs more"
+            return each, f"{who} takes {ours[who]:.0f} of the {each.cost - cheapest.cost:.0f} µs more"
     return None
+
+
+def _saturated(points: Sequence[Point]) -> tuple[Point, str]:
+    """More under way makes a message cheaper, until somebody is busy all the time; from there on it only waits longer."""
+    most = max(each.per_second for each in points)
+    knee = next(each for each in points if each.per_second >= FULL * most)
+    who = max(knee.cpu, key=lambda name: knee.cpu[name])
+    return knee, f"more only waits longer; {who} is busy {knee.cpu[who] * knee.per_second / 1e6:.0%} of a core by then"
 
 
 def _lines(points: dict[tuple[str, int], Point]) -> Iterator[str]:
@@ -237,7 +253,11 @@ def _lines(points: dict[tuple[str, int], Point]) -> Iterator[str]:
         yield from page.table(header, [_row(each, who) for each in found])
         yield f"\n![cost of a message by {growing}]({_plot_file(growing).name})\n"
         knee = knee_of(found)
-        yield "No knee: nothing costs a quarter more.\n" if knee is None else f"Knee at {knee[0].value}: {knee[1]}.\n"
+        yield (
+            "No knee: nothing costs a quarter more than before.\n"
+            if knee is None
+            else f"Knee at {knee[0].value}: {knee[1]}.\n"
+        )
 
 
 def _row(each: Point, who: Sequence[str]) -> list[str]:
