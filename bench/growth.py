@@ -102,8 +102,7 @@ class _Engine(PrivateEngine):
 def imported(folder: Path, made_of: Mix, count: int) -> list[Card]:
     """`count` accounts with a card each, in the ledger of `folder`, by `authsvc account import`."""
     cards = [Card(pan_of(made_of.accounts.product, number), EXPIRY, made_of.accounts.pin) for number in range(count)]
-    command = [str(Path(sys.executable).with_name("authsvc")), "account", "import", "-", "--pins"]
-    command += ["--config", "config/demo.toml", "--set", f"data_dir={folder}"]
+    command = _authsvc(folder, "account", "import", "-", "--pins")
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     with process.stdin as lines:
@@ -114,6 +113,20 @@ def imported(folder: Path, made_of: Mix, count: int) -> list[Card]:
     if process.wait():
         raise click.ClickException(f"the import failed: {told.strip()}")
     return cards
+
+
+def _authsvc(folder: Path, *words: str) -> list[str]:
+    program = str(Path(sys.executable).with_name("authsvc"))
+    return [program, *words, "--config", "config/demo.toml", "--set", f"data_dir={folder}"]
+
+
+def _copied(folder: Path) -> None:
+    """Every account into Valkey, as if each had been used: so its memory is that of all of them."""
+    done = subprocess.run(
+        _authsvc(folder, "rebuild", "--per-second", "1000000"), cwd=ROOT, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise click.ClickException(f"authsvc rebuild failed: {done.stderr.strip()}")
 
 
 def _line(made_of: Mix, card: Card) -> str:
@@ -135,6 +148,8 @@ def point(growing: str, value: int, seconds: float) -> Point:
             links=shape.links, seconds=seconds, most=MOST, under_way=max(1, shape.under_way // shape.links), expect="basic"
         )  # fmt: skip
         with _Engine(folder) as engine:
+            if growing == "accounts":
+                _copied(folder)
             watch = watching_engine(engine.pid, engine.valkey_pid)
             for warm in _before(shape, made_of, plan):
                 measure("warm", engine.iso_port, zone, warm[1], warm[0], payers, watch)
