@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import resource
 import socket
 import ssl
 from collections import Counter
@@ -30,6 +31,8 @@ SHUTDOWN_SECONDS: Final = 1.0
 """How long a peer may take to say goodbye in TLS."""
 FULL_SECONDS: Final = 0.1
 """How long no connection is taken when the system has no descriptor for one."""
+RESERVED: Final = 256
+"""Descriptors for everything but links: ledger, Redis, control API, files that are read anew."""
 NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 KEEP_ALIVE: Final = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
 """A peer that is gone without a word is noticed after two minutes: a minute of silence, then four questions."""
@@ -43,6 +46,20 @@ class Newcomer(Protocol):
     when_lost: Callable[[], None]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None: ...
+
+
+def affordable(connections: int) -> int:
+    """As many of these as the process has descriptors for, once it has asked for all that it may have: connections must never
+    take the last one from the ledger."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = connections + RESERVED
+    if resource.RLIM_INFINITY != soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return connections
+    log.warning("fewer connections than limits.connections: too few descriptors", limit=max(1, soft - RESERVED))
+    return max(1, soft - RESERVED)
 
 
 class Room:

@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 import uvicorn
+from msgspec import structs
 from prometheus_client import CollectorRegistry
 
 from authsvc.clock import Clock, SimulatedClock, SystemClock
@@ -24,6 +25,7 @@ from authsvc.config import EMBEDDED, Config, ControlTls, ListenerConfig, control
 from authsvc.control.app import build_app
 from authsvc.control.tokens import Tokens
 from authsvc.decider import Decider
+from authsvc.doors import affordable
 from authsvc.errors import ConfigError, LedgerDownError
 from authsvc.ledger.journal import VaultEntry
 from authsvc.ledger.postgres import PostgresLedger
@@ -122,7 +124,8 @@ class Engine:
         self._draws = Draws(keys)
         self._zones = Zones(keys, hsm, config.data_dir, config.limits.key_overlap_seconds, time.time)
         self._handlers = {name: self._handler_of(listener) for name, listener in config.listeners.items()}
-        self.server = Server(next(iter(self._handlers.values())), self.metrics, config.limits)
+        limits = structs.replace(config.limits, connections=affordable(config.limits.connections))
+        self.server = Server(next(iter(self._handlers.values())), self.metrics, limits)
         self._control = self._build_control()
 
     def _handler_of(self, listener: ListenerConfig) -> Handler:

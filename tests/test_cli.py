@@ -24,12 +24,16 @@ PURCHASE = bytes(
 ).hex()  # fmt: skip
 
 COMMANDS = [
-    (), ("serve",), ("check-config",), ("explain",), ("describe",), ("reconcile",), ("rebuild",), ("replay",), ("account",),
-    ("account", "open"), ("account", "show"),
-    ("account", "load"), ("account", "charge"), ("account", "statement"), ("account", "billing"),
-    ("account", "trial-balance"), ("card",), ("card", "issue"), ("card", "show"), ("card", "block"), ("card", "limits"),
-    ("card", "activate"), ("card", "unblock"), ("card", "unblock-pin"), ("present",),
+    (), ("serve",), ("check-config",), ("explain",), ("describe",), ("reconcile",), ("rebuild",), ("replay",), ("present",),
+    ("audit",), ("decisions",), ("links",), ("top",), ("token",), ("token", "new"), ("token", "list"), ("token", "revoke"),
     ("keys",), ("keys", "wrap"), ("keys", "wrap-file"),
+    ("account",), *(("account", each) for each in (
+        "open", "show", "load", "charge", "statement", "billing", "trial-balance", "status", "transfer", "import",
+    )),
+    ("card",), *(("card", each) for each in (
+        "issue", "show", "block", "limits", "activate", "unblock", "unblock-pin", "pin", "contactless", "renew", "replace",
+        "duplicate", "three-ds", "unlock-3ds", "trust",
+    )),
 ]  # fmt: skip
 
 

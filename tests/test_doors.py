@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -302,3 +304,20 @@ async def test_new_connections_wait_while_the_server_is_full() -> None:
         given.gate.open.set()
         assert await late.receive() == b"answer to late"
         assert await first.receive() == b"answer to first"
+
+
+@pytest.mark.parametrize(("limits", "then"), [
+    ("ulimit -Sn 300; ulimit -Hn 300", "44 300"),        # no more to be had: the rest of the engine keeps its own
+    ("ulimit -Sn 300; ulimit -Hn 1000", "744 1000"),     # all that may be had is asked for
+    ("ulimit -Sn 300; ulimit -Hn 10000", "4096 4352"),   # as many as are needed
+    ("ulimit -Sn 100; ulimit -Hn 100", "1 100"),
+])  # fmt: skip
+def test_connections_that_the_process_can_afford(limits: str, then: str) -> None:
+    """`limits.connections` of 4096 under the system's limit of open files: connections never take the ledger's."""
+    program = (
+        "import resource; from authsvc.doors import affordable; "
+        "print(affordable(4096), resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+    )
+    shell = f"{limits}; exec {sys.executable} -c '{program}'"
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == then
