@@ -173,7 +173,7 @@ def main(**given: Any) -> None:
     try:
         payers = _payers(options, made_of, target.zone)
         found, knee = uvloop.run(_stages(options, target, made_of, payers, rates))
-    except accounts.CardsError as error:
+    except ValueError as error:  # CardsError; a message that cannot be said in this dialect or framing
         raise click.UsageError(str(error)) from error
     except (ApiError, OSError) as error:
         raise click.ClickException(f"{error}; make run starts an engine") from error

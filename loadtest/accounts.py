@@ -48,7 +48,7 @@ def _one(api: Api, wanted: Accounts, name: str, number: int) -> Card:
     return api.issue_card(account, pan, wanted.pin, limits, once)
 
 
-class CardsError(Exception):
+class CardsError(ValueError):
     """The file of cards is wrong; the message names file and line."""
 
 

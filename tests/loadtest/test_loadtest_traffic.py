@@ -110,4 +110,3 @@ def test_what_was_not_decided_is_not_repeated(code: bytes) -> None:
         sent = made.next()
         assert sent.kind is not Kind.REPEAT
         made.answered(sent, approval(sent, code))
-
