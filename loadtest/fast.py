@@ -83,7 +83,9 @@ class Template:
         """Raises ValueError naming what cannot be said in this dialect or framing."""
         payload = wire.dialect.encode(fields)
         if len(payload) + len(wire.tpdu) > wire.framing.largest:
-            raise ValueError(f"a message of {len(payload)} bytes does not fit a frame of at most {wire.framing.largest}")
+            raise ValueError(
+                f"a message of {len(payload)} bytes does not fit a frame of at most {wire.framing.largest}"
+            )
         framed = frame(payload, wire.framing, wire.tpdu)
         at, before = len(framed) - len(payload), 0
         slots = [slot_of(name, fields, wire.dialect) for name in changing]

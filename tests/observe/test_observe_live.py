@@ -26,8 +26,8 @@ from loadtest.__main__ import Target, run
 from loadtest.engine import ROOT, PrivateEngine, free_ports
 from loadtest.messages import zone_key
 from loadtest.observe.dashboards import DASHBOARDS
-from loadtest.traffic import payers_of
 from loadtest.observe.prometheus import Prometheus, PrometheusError
+from loadtest.traffic import payers_of
 
 DATA_SECONDS = 60
 ALERT_SECONDS = 60
