@@ -9,10 +9,9 @@ from pathlib import Path
 from authsvc.clock import SimulatedClock
 from authsvc.config import EMBEDDED, Config
 from authsvc.control import token_file
-from authsvc.engine import DEMO_CARDS, LEDGER_FILE, check_listeners, check_tls, products_of
+from authsvc.engine import DEMO_CARDS, LEDGER_FILE, check_listeners, check_tls, keys_of, products_of
 from authsvc.errors import ConfigError
 from authsvc.ledger.sqlite_reader import open_reader
-from authsvc.security.keys import load_keys
 from authsvc.seed import load_demo_cards
 
 
@@ -22,7 +21,7 @@ def problems(config: Config) -> Iterator[str]:
     checks: tuple[Callable[[], object], ...] = (
         lambda: check_listeners(config),
         lambda: _check_products(config),
-        lambda: load_keys(config.key_file),
+        lambda: keys_of(config),
         lambda: check_tls(config.control.tls),
         lambda: _check_tokens(config.control.token_file),
         lambda: _check_folder(config.data_dir),

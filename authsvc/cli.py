@@ -1,8 +1,8 @@
 """The command line. Exit 0 done, 1 refused or found a difference, 2 wrong use.
 
 `serve` runs the engine. `explain`, `reconcile`, `rebuild` and `replay` read its ledger, beside it or without it; `describe`
-reads a message. `account` and `card` (module `cli_cards`) and `present` (`cli_present`) ask a running engine through its
-control API.
+reads a message; `keys` (`cli_keys`) makes key blocks. `account` and `card` (module `cli_cards`) and `present` (`cli_present`)
+ask a running engine through its control API.
 """
 
 from __future__ import annotations
@@ -27,21 +27,29 @@ from redis.cluster import ClusterNode
 from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
-from authsvc import __version__, check, config, engine, logs, supervisor, workers
+from authsvc import (
+    __version__,
+    check,
+    cli_import,  # noqa: F401 - adds its command
+    config,
+    engine,
+    logs,
+    supervisor,
+    workers,
+)
 from authsvc import cli_books as _books  # noqa: F401 - its commands join `account`
 from authsvc import cli_plastic as _plastic  # noqa: F401 - its commands join `account` and `card`
 from authsvc.cli_cards import account, card
 from authsvc.cli_change import log, reload
+from authsvc.cli_describe import describe
+from authsvc.cli_keys import keys
 from authsvc.cli_options import as_json_option, settings
 from authsvc.cli_present import present
 from authsvc.cli_tokens import token
 from authsvc.cli_top import top
 from authsvc.cli_watch import audit, decisions, links
-from authsvc.codec.describe import describe as describe_message
-from authsvc.codec.describe import payload_from_text, rows
-from authsvc.codec.dialects import DIALECTS
 from authsvc.control.records import decision_view
-from authsvc.errors import AuthsvcError, ConfigError, PeerError
+from authsvc.errors import AuthsvcError, ConfigError
 from authsvc.ledger.postgres_records import PostgresRecords
 from authsvc.ledger.reconcile import reconcile as differences
 from authsvc.ledger.sqlite_reader import SqliteReader, open_reader
@@ -147,28 +155,6 @@ def explain(rrn: str, file: Path, overrides: tuple[str, ...], as_json: bool) -> 
         click.echo(tell(row.decision))
     if not found:
         raise click.ClickException(f"no decision on a message with RRN {rrn}")
-
-
-@main.command()
-@click.argument("message")
-@click.option("--dialect", type=click.Choice(list(DIALECTS)), default="iso87-ascii", show_default=True)
-def describe(message: str, dialect: str) -> None:
-    """Show a message field by field, secrets masked. MESSAGE: hexadecimal, raw text, or a file of either."""
-    try:
-        payload = payload_from_text(_text_of(message), DIALECTS[dialect])
-    except PeerError as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(describe_message(payload, DIALECTS[dialect]))
-    if rows(payload, DIALECTS[dialect])[1]:
-        sys.exit(1)
-
-
-def _text_of(message: str) -> str:
-    """What is in the file of this name; without one, `message` itself. A long message cannot even be a name."""
-    try:
-        return Path(message).read_text("latin-1")
-    except OSError:
-        return message
 
 
 @main.command()
@@ -358,7 +344,9 @@ def _open_ledger(loaded: config.Config) -> SqliteReader | PostgresRecords:
 
 main.add_command(account)
 main.add_command(card)
+main.add_command(keys)
 main.add_command(present)
+main.add_command(describe)
 main.add_command(token)
 for _command in (audit, decisions, links, log, reload, top):
     main.add_command(_command)

@@ -28,6 +28,7 @@ from authsvc.model import (
     Authorization,
     Decision,
     Head,
+    ImportAccount,
     Key,
     Message,
     OpenAccount,
@@ -286,7 +287,7 @@ class Decider:
 
     def _product(self, request: Request, account: Account) -> Product:
         """Of an account that is being opened, the product it asks for; of one that nobody opened, the one for strays."""
-        name = account.product or (request.product if isinstance(request, OpenAccount) else "none")
+        name = account.product or (request.product if isinstance(request, OpenAccount | ImportAccount) else "none")
         return self._products[name]
 
     async def account(self, account: AccountId) -> Account | None:

@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 import uvicorn
+from msgspec import structs
 from prometheus_client import CollectorRegistry
 
 from authsvc import logs
@@ -21,16 +22,18 @@ from authsvc.clock import Clock, SimulatedClock, SystemClock
 from authsvc.codec.dialects import DIALECTS
 from authsvc.codec.framing import FRAMINGS
 from authsvc.codec.pan import is_pan
-from authsvc.config import EMBEDDED, Config, ControlTls, control_of, is_cluster
+from authsvc.config import EMBEDDED, Config, ControlTls, ListenerConfig, control_of, is_cluster
 from authsvc.control.app import build_app
 from authsvc.control.ports import Dependencies, LogSettings
 from authsvc.control.tokens import Tokens
 from authsvc.decider import Decider
+from authsvc.doors import affordable
 from authsvc.errors import ConfigError, LedgerDownError
 from authsvc.ledger.journal import VaultEntry
 from authsvc.ledger.postgres import PostgresLedger
 from authsvc.ledger.sqlite import SqliteLedger
 from authsvc.logs import MessageLog, get_logger, log_loop_exception
+from authsvc.message_mac import MessageMac
 from authsvc.metrics import Metrics
 from authsvc.model import (
     BANK,
@@ -53,11 +56,13 @@ from authsvc.products import Products, load_products
 from authsvc.reload import ProductsInForce, Reloader, labels_of
 from authsvc.security.draws import Draws
 from authsvc.security.hsm import SoftHsm
-from authsvc.security.keys import load_keys
+from authsvc.security.keys import Keys, load_keys, master_key
 from authsvc.security.mint import Mint
+from authsvc.security.tls import context_of
 from authsvc.security.vault import Vault, reference
+from authsvc.security.zones import Zones, check_key_names
 from authsvc.seed import Seeded, load_demo_cards, seed
-from authsvc.server import Server
+from authsvc.server import Handler, Server
 from authsvc.state.cluster import ClusterConnection
 from authsvc.state.connection import RedisConnection
 from authsvc.state.copy import RedisState
@@ -104,7 +109,7 @@ class Engine:
             config.data_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"data_dir: {config.data_dir}: {error.strerror}") from error
-        keys = load_keys(config.key_file)
+        keys = keys_of(config)
         bins, currencies = labels_of(self.products)
         self.metrics = Metrics(
             CollectorRegistry(), products=self.products, listeners=config.listeners, bins=bins, currencies=currencies
@@ -128,9 +133,22 @@ class Engine:
         self.vault = Vault(keys, self.ledger.vault_by_hash, self.ledger.vault_by_card)
         self.mint = Mint(keys, hsm, self.vault)
         self.message_log = MessageLog(config.log.one_in if config.log.messages else 0)
-        pipeline = Pipeline(self.decider, self.vault, hsm, Draws(keys), self.products, self.metrics, self.message_log)
-        self.server = Server(pipeline, self.metrics, config.limits.in_flight)
+        self._draws = Draws(keys)
+        self._zones = Zones(keys, hsm, config.data_dir, config.limits.key_overlap_seconds, time.time)
+        self._handlers = {name: self._handler_of(listener) for name, listener in config.listeners.items()}
+        limits = structs.replace(config.limits, connections=affordable(config.limits.connections))
+        self.server = Server(next(iter(self._handlers.values())), self.metrics, limits)
         self._control = self._build_control()
+
+    def _handler_of(self, listener: ListenerConfig) -> Handler:
+        """What stands between a listener's links and the decisions."""
+        pipeline = Pipeline(
+            self.decider, self.vault, self._zones.hsm_of(listener), self._draws, self.products, self.metrics,
+            self.message_log, self._zones.exchange_of(listener), frozenset(listener.acquirers),
+        )  # fmt: skip
+        if listener.mac == "off":
+            return pipeline
+        return MessageMac(pipeline, self._zones.macs_of(listener), listener.mac == "required", self.metrics)
 
     def _make_ledger(self) -> SqliteLedger | PostgresLedger:
         config, committed = self.config, self.metrics.committed
@@ -181,7 +199,8 @@ class Engine:
         await self.reloader.record_start()
         for name, listener in self.config.listeners.items():
             with naming(f"listeners.{name}.port", listener.host, listener.port):
-                self.ports[name] = await self.server.listen(name, listener, self._bound.get(name))
+                bound = self._bound.get(name)
+                self.ports[name] = await self.server.listen(name, listener, self._handlers[name], bound)
         control = control_of(self.config, self.worker)
         with naming("control.port", control.host, control.port):
             self.ports["control"] = await self._control.begin(
@@ -248,6 +267,15 @@ class Engine:
     def request_reload(self) -> None:
         """What SIGHUP does."""
         self._reloading = asyncio.get_running_loop().create_task(self.reloader.reload())
+        self._renew_certificates()
+
+    def _renew_certificates(self) -> None:
+        try:
+            self.server.renew_certificates()
+        except ConfigError as error:
+            log.error("certificates refused, those read before stay", problem=str(error))
+            return
+        log.info("certificates renewed")
 
     def readiness(self) -> Dependencies:
         """What authorizing depends on. Without Redis we authorize from the journal."""
@@ -387,10 +415,18 @@ def build(config: Config, worker: int = 1, bound: Mapping[str, socket.socket] | 
 
 
 def check_listeners(config: Config) -> None:
-    """Whether the codec speaks what the listeners name. Raises ConfigError."""
+    """Whether the codec speaks what the listeners name, and their certificates are some. Raises ConfigError."""
     for name, listener in config.listeners.items():
         _one_of(f"listeners.{name}.dialect", listener.dialect, DIALECTS)
         _one_of(f"listeners.{name}.framing", listener.framing, FRAMINGS)
+        context_of(listener.tls, f"listeners.{name}.tls")
+
+
+def keys_of(config: Config) -> Keys:
+    """The key file under the master key of the environment, with what the listeners name in it. Raises ConfigError."""
+    keys = load_keys(config.key_file, master_key(os.environ))
+    check_key_names(config.listeners, keys)
+    return keys
 
 
 def check_tls(tls: ControlTls) -> None:

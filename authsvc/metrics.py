@@ -10,7 +10,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
-from typing import Literal
+from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
 
@@ -21,16 +21,41 @@ from authsvc.series import Count, Counts, Spreads
 
 Outcome = Literal["approved", "refused"]
 Stage = Literal["decode", "load", "decide", "commit", "total", "encode"]
-FrameCause = Literal["too_long", "cut_short", "garbage", "format", "idle", "too_many_in_flight"]
+FrameCause = Literal[
+    "too_long",
+    "cut_short",
+    "garbage",
+    "format",
+    "idle",
+    "too_many_in_flight",
+    "mac",
+    "address",
+    "no_room",
+    "tls",
+    "certificate",
+    "acquirer",
+    "memory",
+]
 MissCause = Literal["missing", "damaged", "down"]
+KeyChange = Literal[
+    "taken", "repeated", "malformed", "not_ours", "wrong_usage", "wrong_key", "used_before", "not_stored", "not_offered"
+]
 ControlRefusal = Literal["unknown_token", "role_too_weak"]
 NetworkKind = Literal["sign_on", "sign_off", "echo", "key_change", "other"]
 
 STAGES: tuple[Stage, ...] = ("decode", "load", "decide", "commit", "total", "encode")
-FRAME_CAUSES: tuple[FrameCause, ...] = ("too_long", "cut_short", "garbage", "format", "idle", "too_many_in_flight")
+KEY_CHANGES: tuple[KeyChange, ...] = get_args(KeyChange)
+FRAME_CAUSES: tuple[FrameCause, ...] = get_args(FrameCause)
 MISS_CAUSES: tuple[MissCause, ...] = ("missing", "damaged", "down")
 NETWORK_KINDS: tuple[NetworkKind, ...] = ("sign_on", "sign_off", "echo", "key_change", "other")
 
+UNDECIDED = (
+    Reason.FORMAT_ERROR,
+    Reason.LEDGER_UNAVAILABLE,
+    Reason.SYSTEM_ERROR,
+    Reason.MAC_INVALID,
+    Reason.ACQUIRER_NOT_ALLOWED,
+)
 ROLES = ("operator", "hotline", "branch", "portal", "auditor")
 CONTROL_REFUSALS: tuple[tuple[ControlRefusal, str], ...] = (
     ("unknown_token", ""),
@@ -38,7 +63,6 @@ CONTROL_REFUSALS: tuple[tuple[ControlRefusal, str], ...] = (
 )
 """Why a call of the control API had no right to be, and the role of its token."""
 
-UNDECIDED = (Reason.FORMAT_ERROR, Reason.LEDGER_UNAVAILABLE, Reason.SYSTEM_ERROR)
 """What can be answered without a decision."""
 
 # fmt: off
@@ -161,6 +185,34 @@ class Metrics:
             "authsvc_frames_refused", "Frames or links refused, by cause.", ("listener", "cause"), registry=registry
         )
         self._frames = {(name, cause): frames.labels(name, cause) for name in self._listeners for cause in FRAME_CAUSES}
+
+        changes = Counter(
+            "authsvc_key_changes", "Keys that peers sent (0800, 161), by what became of them.", ("listener", "outcome"),
+            registry=registry,
+        )  # fmt: skip
+        self._key_changes = {
+            (name, outcome): changes.labels(name, outcome) for name in self._listeners for outcome in KEY_CHANGES
+        }
+
+        held = Counter(
+            "authsvc_links_held_back", "Times a link sent faster than it may and waited unread.", ("listener",),
+            registry=registry,
+        )  # fmt: skip
+        self._held = {name: held.labels(name) for name in self._listeners}
+        self._expires = Gauge(
+            "authsvc_certificate_expires_seconds", "When a listener's certificate does, since 1970.", ("listener",),
+            registry=registry,
+        )  # fmt: skip
+
+    def held_back(self, listener: str) -> None:
+        self._held[self._known(listener)].inc()
+
+    def certificate_expires(self, listener: str, at: float) -> None:
+        """`at`: seconds since 1970; a listener without TLS has no such series."""
+        self._expires.labels(self._known(listener)).set(at)
+
+    def key_change(self, listener: str, outcome: KeyChange) -> None:
+        self._key_changes[self._known(listener), outcome].inc()
 
     def connected(self, listener: str) -> None:
         self._connections[self._known(listener)].inc()

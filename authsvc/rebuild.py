@@ -81,12 +81,12 @@ def _batch(reader: HeadReader, client: redis.Redis, accounts: list[AccountId], d
         taken = _store(client, copies)
     except redis.RedisError as error:
         raise StateDownError(f"Redis took no more after {done.accounts} accounts: {type(error).__name__}") from error
-    written = sum(taken)
+    written = taken.count(0)
     return Done(done.written + written, done.kept + len(taken) - written, (*done.damaged, *damaged))
 
 
 def _store(client: redis.Redis, copies: list[Copied]) -> list[int]:
-    """1 for each that was written, 0 for each that was as new or newer. A cluster takes no scripts in a pipeline."""
+    """What `STORE_FORWARD` says of each: 0 when it was written. A cluster takes no scripts in a pipeline."""
     if isinstance(client, redis.RedisCluster):
         return [int(client.eval(STORE_FORWARD.decode(), 1, *copied)) for copied in copies]
     store = client.register_script(STORE_FORWARD)

@@ -11,7 +11,7 @@ from engine_parts import until
 from prometheus_client import CollectorRegistry
 
 from authsvc.codec.framing import frame
-from authsvc.config import ListenerConfig
+from authsvc.config import LimitsConfig, ListenerConfig
 from authsvc.metrics import Metrics
 from authsvc.server import WRITE_BUFFER, LinkProtocol, Server, framing_of
 
@@ -68,10 +68,10 @@ class Peer:
 class Stand:
     """A server with its handler and metrics."""
 
-    def __init__(self, in_flight_limit: int, frame_seconds: float) -> None:
+    def __init__(self, in_flight_limit: int) -> None:
         self.gate = Gate()
         self.metrics = Metrics(CollectorRegistry(), products=(), listeners=("main",))
-        self.server = Server(self.gate, self.metrics, in_flight_limit, frame_seconds, sweep_seconds=0.02)
+        self.server = Server(self.gate, self.metrics, LimitsConfig(in_flight=in_flight_limit), sweep_seconds=0.02)
         self.port = 0
 
     async def connect(self) -> Peer:
@@ -86,8 +86,8 @@ class Stand:
 
 
 @asynccontextmanager
-async def stand(in_flight_limit: int = 100, frame_seconds: float = 10.0, **listener: object) -> AsyncIterator[Stand]:
-    made = Stand(in_flight_limit, frame_seconds)
+async def stand(in_flight_limit: int = 100, **listener: object) -> AsyncIterator[Stand]:
+    made = Stand(in_flight_limit)
     made.port = await made.server.listen("main", ListenerConfig(port=0, **listener))  # type: ignore[arg-type]
     yield made
     made.gate.open.set()
@@ -183,6 +183,7 @@ async def test_a_peer_that_never_reads_is_given_up() -> None:
         deaf._reader._transport.pause_reading()  # type: ignore[attr-defined]
         for _ in range(300):
             deaf.send(b"big")
+        await until(lambda: bool(given.gate.begun))
         await until(lambda: given.count('authsvc_connections{listener="main"}') == 0)
         assert given.refused("idle") == 1
 
@@ -400,3 +401,75 @@ async def test_a_link_begins_signed_on_or_not() -> None:
         for peer in (first, first, second):
             await peer.ask(b"x")
     assert seen == [False, True, False]
+
+
+# ------------------------------------------------------------------------------------------------------------- guards
+
+
+async def test_one_read_does_not_begin_more_than_a_link_may_have() -> None:
+    """A thousand frames in one go: `max_in_flight` of them are begun, the others wait, and all are answered in the end."""
+    async with stand(max_in_flight=4) as given:
+        peer = await given.connect()
+        given.gate.open.clear()
+        peer.send(*[b"%d" % number for number in range(1000)])
+        await until(lambda: len(given.gate.begun) >= 4)
+        await asyncio.sleep(0.05)
+        assert len(given.gate.begun) == 4
+        given.gate.open.set()
+        assert {await peer.receive() for _ in range(1000)} == {b"answer to %d" % number for number in range(1000)}
+
+
+async def test_what_waits_is_answered_before_a_half_closed_link_ends() -> None:
+    async with stand(max_in_flight=2) as given:
+        peer = await given.connect()
+        given.gate.open.clear()
+        peer.send(*[b"%d" % number for number in range(20)])
+        peer.writer.write_eof()
+        await until(lambda: len(given.gate.begun) == 2)
+        await asyncio.sleep(0.05)
+        given.gate.open.set()
+        assert {await peer.receive() for _ in range(20)} == {b"answer to %d" % number for number in range(20)}
+        assert await peer.is_closed()
+
+
+async def test_what_waits_is_answered_in_a_drain() -> None:
+    """It was read, so it was taken."""
+    async with stand(max_in_flight=2) as given:
+        peer = await given.connect()
+        given.gate.open.clear()
+        peer.send(*[b"%d" % number for number in range(20)])
+        await until(lambda: len(given.gate.begun) == 2)
+        draining = asyncio.create_task(given.server.drain(5))
+        await asyncio.sleep(0.02)
+        given.gate.open.set()
+        assert await draining
+        assert {await peer.receive() for _ in range(20)} == {b"answer to %d" % number for number in range(20)}
+
+
+async def test_a_link_that_sends_too_fast() -> None:
+    """`burst` at once, then `messages_per_second`: the rest waits unread, nothing is lost, another link is not slowed."""
+    async with stand(messages_per_second=200, burst=10) as given:
+        fast, other = await given.connect(), await given.connect()
+        fast.send(*[b"%d" % number for number in range(40)])
+        await until(lambda: len(given.gate.begun) >= 10)
+        assert len(given.gate.begun) < 30
+        assert await other.ask(b"x") == b"answer to x"
+        assert {await fast.receive() for _ in range(40)} == {b"answer to %d" % number for number in range(40)}
+        assert given.count('authsvc_links_held_back_total{listener="main"}') >= 1
+
+
+async def test_memory_for_all_links_together() -> None:
+    """`limits.buffered_kb`: the link that holds most is cut; who takes its answers does not notice."""
+    given = Stand(1000)
+    given.server = Server(given.gate, given.metrics, LimitsConfig(buffered_kb=100), sweep_seconds=0.02)
+    given.port = await given.server.listen("main", ListenerConfig(port=0, max_in_flight=1000))
+    deaf, good = await given.connect(), await given.connect()
+    deaf.writer.transport.set_write_buffer_limits(high=1 << 30)  # type: ignore[attr-defined]
+    deaf._reader._transport.pause_reading()  # type: ignore[attr-defined]
+    for _ in range(300):
+        deaf.send(b"big")
+        await asyncio.sleep(0)
+    await until(lambda: given.refused("memory") == 1)
+    await until(lambda: given.count('authsvc_connections{listener="main"}') == 1)
+    assert await good.ask(b"x") == b"answer to x"
+    assert await given.server.drain(5)

@@ -54,6 +54,19 @@ class VaultEntry(Struct, frozen=True):
     sealed_pan: bytes
 
 
+class Row(Struct, frozen=True, array_like=True, gc=False):
+    """One decision. `seq`, `hash`: the head it was decided on; `encoded`: its bytes in the journal, `new_hash` over them;
+    `state`: the account after it."""
+
+    account: AccountId
+    seq: int
+    hash: bytes
+    encoded: bytes
+    new_hash: bytes
+    state: bytes
+    vault: VaultEntry | None = None
+
+
 class JournalRow(Struct, frozen=True):
     """One decision as it was taken. `position`: global, increasing, may have gaps; `seq`: in its account, no gaps."""
 
@@ -129,6 +142,10 @@ class Ledger(Protocol):
         durable, or raises StaleAccountError (`before` is not the head; whatever was appended on top of this one is lost
         in the same way), PanTakenError, CommitUnknownError or LedgerDownError.
         """
+        ...
+
+    def append_encoded(self, row: Row) -> asyncio.Future[None]:
+        """As `append`, of a decision that has been encoded already (`importing`)."""
         ...
 
     async def head(self, account: AccountId) -> Head | None:

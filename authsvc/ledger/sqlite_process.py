@@ -22,7 +22,7 @@ import msgspec
 
 from authsvc.errors import ConfigError
 from authsvc.ledger.append import Appended
-from authsvc.ledger.journal import CommitUnknownError
+from authsvc.ledger.journal import CommitUnknownError, Row
 from authsvc.ledger.sqlite_file import open_writer
 from authsvc.ledger.sqlite_words import (
     Answer,
@@ -33,7 +33,6 @@ from authsvc.ledger.sqlite_words import (
     NotOpened,
     Opened,
     Order,
-    Row,
     Write,
     Written,
     framed,
@@ -165,6 +164,7 @@ def main() -> None:
     path, orders, answers = sys.argv[1:]
     gc.collect()
     gc.freeze()
+    gc.set_threshold(100_000, 20, 100)  # rows come and go and make no cycles
     serve(Path(path), int(orders), int(answers))
 
 

@@ -114,8 +114,8 @@ class SqliteReader:
         return (HoldRow(*row) for row in self._connection.execute(query, (account,)))
 
     def hold_by_code(self, account: AccountId, card: CardId, code: str) -> HoldRow | None:
-        query = f"{_HOLD} WHERE code = ? AND code <> '' AND account = ? AND card = ? ORDER BY created DESC LIMIT 1"
-        return next((HoldRow(*row) for row in self._connection.execute(query, (code, account, card))), None)
+        query = f"{_HOLD} WHERE account = ? AND card = ? AND code = ? ORDER BY created DESC LIMIT 1"
+        return next((HoldRow(*row) for row in self._connection.execute(query, (account, card, code))), None)
 
     def due(self, now: UnixMs, limit: int) -> list[AccountId]:
         """Accounts with open holds whose time is over, those that wait longest first."""

@@ -25,6 +25,7 @@ from authsvc.model import (
     Decision,
     HoldId,
     HoldPlaced,
+    ImportAccount,
     OpenAccount,
     Posted,
     PostingId,
@@ -155,7 +156,7 @@ class AccountReplay:
 
     def _product(self, request: Request, at: UnixMs) -> Product:
         """As in `Decider`. Raises ConfigError when there is no file of the account's product."""
-        name = self.now.product or (request.product if isinstance(request, OpenAccount) else "none")
+        name = self.now.product or (request.product if isinstance(request, OpenAccount | ImportAccount) else "none")
         products = self._products.at(at)
         if name not in products:
             raise ConfigError(f"--products: has no product {name!r}, which account {self.now.id} is of")

@@ -25,13 +25,13 @@ from authsvc.state.connection import RedisConnection, Reply, Word
 
 FromJournal = Callable[[AccountId], Awaitable[Head | None]]
 
-# KEYS[1] the account's key; ARGV: v, s, h. A `v` that is no number is garbage: anything is newer than it. Returns the `v` that
-# is there afterwards.
+# KEYS[1] the account's key; ARGV: v, s, h. A `v` that is no number is garbage: anything is newer than it. Returns 0 when
+# stored, else the `v` that is as new or newer.
 STORE_FORWARD = b"""
 local v = redis.call('HGET', KEYS[1], 'v')
 if v and (tonumber(v) or -1) >= tonumber(ARGV[1]) then return tonumber(v) end
 redis.call('HSET', KEYS[1], 'v', ARGV[1], 's', ARGV[2], 'h', ARGV[3])
-return tonumber(ARGV[1])
+return 0
 """
 STORE_FORWARD_SHA = hashlib.sha1(STORE_FORWARD, usedforsecurity=False).hexdigest().encode()
 
