@@ -8,6 +8,7 @@ goes on; `--fresh` begins anew. Bounded: the number of points times the seconds 
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -202,6 +203,7 @@ def kept(file: Path) -> dict[tuple[str, int], Point]:
 @click.option("--write", is_flag=True, help=f"Put tables and plots into {page.PAGE.relative_to(ROOT)}.")
 def main(seconds: float, only: tuple[str, ...], upto: int, file: Path, fresh: bool, write: bool) -> None:
     """Measure what a message costs as accounts, holds, links and messages under way grow."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # as Ctrl-C does: nothing that was started is left behind
     file.parent.mkdir(parents=True, exist_ok=True)
     if fresh:
         file.unlink(missing_ok=True)
