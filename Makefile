@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check bench fuzz load observe dashboards conformance clean lock
+.PHONY: help setup run demo test check bench fuzz fuzzlinks load observe dashboards conformance clean lock
 VENV := .venv
 PY := $(VENV)/bin/python
 CONFIG ?= config/demo.toml
@@ -31,13 +31,16 @@ check: setup   ## format, lint, types, import contracts, tests: all of it
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/pytest
 
-bench: setup   ## measure every part beside its budget, then the whole system
+bench: setup   ## measure every part beside its budget, then the whole system; python -m bench.growth is the long one
 	$(VENV)/bin/pytest bench --benchmark-enable --benchmark-only
 	$(PY) -m bench.system
 
 fuzz: setup   ## a million odd messages at the codec, from the corpus in tests/data/fuzz; ten minutes
 	@mkdir -p var/fuzz
 	cd tests/codec && ../../$(PY) fuzz_codec.py -runs=1000000 -max_len=700 -artifact_prefix=../../var/fuzz/ ../../var/fuzz ../data/fuzz
+
+fuzzlinks: setup   ## odd frames, half frames, TLS garbage at a running engine; MINUTES=60
+	cd tests/end_to_end && PYTHONPATH=.. ../../$(PY) fuzz_server.py $(or $(MINUTES),60)
 
 load: setup   ## a one-minute load story against the running engine; leaves var/load.json and var/load.html
 	$(PY) -m loadtest --report var/load

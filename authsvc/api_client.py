@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 
 import httpx
@@ -16,12 +17,18 @@ class RefusedError(AuthsvcError):
 
 
 class ApiClient:
-    """`base`: as "http://127.0.0.1:8580"; `token`: a bearer token of the control API."""
+    """`base`: as "http://127.0.0.1:8580"; `token`: a bearer token of the control API; `ca`: PEM file of whom to trust for
+    HTTPS, "" the system's. Raises RefusedError when that cannot be read."""
 
-    def __init__(self, base: str, token: str) -> None:
+    def __init__(self, base: str, token: str, ca: str = "") -> None:
+        try:
+            trusted = ssl.create_default_context(cafile=ca or None)
+        except OSError as error:  # ssl.SSLError is one
+            raise RefusedError(f"--ca: {ca}: {error.strerror or error}") from error
         self._http = httpx.Client(
-            base_url=base, headers={"authorization": f"Bearer {token}"}, timeout=TIMEOUT_SECONDS, trust_env=False
-        )
+            base_url=base, headers={"authorization": f"Bearer {token}"}, timeout=TIMEOUT_SECONDS, trust_env=False,
+            verify=trusted,
+        )  # fmt: skip
 
     def call(self, method: str, path: str, body: object = None, **query: str | int) -> Any:
         """The answer's JSON, None for an empty one. Raises RefusedError."""

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from authsvc.clock import SimulatedClock
 from authsvc.config import EMBEDDED, Config
-from authsvc.engine import DEMO_CARDS, LEDGER_FILE, check_listeners, products_of
+from authsvc.control import token_file
+from authsvc.engine import DEMO_CARDS, LEDGER_FILE, check_listeners, check_tls, keys_of, products_of
 from authsvc.errors import ConfigError
 from authsvc.ledger.sqlite_reader import open_reader
-from authsvc.security.keys import load_keys
 from authsvc.seed import load_demo_cards
 
 
@@ -21,7 +21,9 @@ def problems(config: Config) -> Iterator[str]:
     checks: tuple[Callable[[], object], ...] = (
         lambda: check_listeners(config),
         lambda: _check_products(config),
-        lambda: load_keys(config.key_file),
+        lambda: keys_of(config),
+        lambda: check_tls(config.control.tls),
+        lambda: _check_tokens(config.control.token_file),
         lambda: _check_folder(config.data_dir),
         lambda: _check_clock(config),
         lambda: _check_ledger(config),
@@ -37,6 +39,11 @@ def _check_products(config: Config) -> None:
     products = products_of(config)
     if config.seed_demo:
         load_demo_cards(DEMO_CARDS, products)
+
+
+def _check_tokens(path: str) -> None:
+    if path:
+        token_file.read(Path(path))
 
 
 def _check_folder(folder: Path) -> None:

@@ -1,23 +1,25 @@
 """The command line. Exit 0 done, 1 refused or found a difference, 2 wrong use.
 
 `serve` runs the engine. `explain`, `reconcile`, `rebuild` and `replay` read its ledger, beside it or without it; `describe`
-reads a message; `account import` (`cli_import`) fills a ledger. `account` and `card` (`cli_cards`) and `present`
-(`cli_present`) ask a running engine through its control API.
+reads a message; `keys` (`cli_keys`) makes key blocks. `account` and `card` (module `cli_cards`) and `present` (`cli_present`)
+ask a running engine through its control API.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import cast
 from urllib.parse import unquote, urlsplit
 
 import click
+import msgspec
 import redis
 import uvloop
 from redis.backoff import NoBackoff
@@ -25,15 +27,29 @@ from redis.cluster import ClusterNode
 from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
-from authsvc import __version__, check, config, engine, logs, workers
+from authsvc import (
+    __version__,
+    check,
+    cli_import,  # noqa: F401 - adds its command
+    config,
+    engine,
+    logs,
+    supervisor,
+    workers,
+)
 from authsvc import cli_books as _books  # noqa: F401 - its commands join `account`
+from authsvc import cli_plastic as _plastic  # noqa: F401 - its commands join `account` and `card`
 from authsvc.cli_cards import account, card
-from authsvc.cli_import import import_accounts
+from authsvc.cli_change import log, reload
+from authsvc.cli_describe import describe
+from authsvc.cli_keys import keys
+from authsvc.cli_options import as_json_option, settings
 from authsvc.cli_present import present
-from authsvc.codec.describe import describe as describe_message
-from authsvc.codec.describe import payload_from_text, rows
-from authsvc.codec.dialects import DIALECTS
-from authsvc.errors import AuthsvcError, ConfigError, PeerError
+from authsvc.cli_tokens import token
+from authsvc.cli_top import top
+from authsvc.cli_watch import audit, decisions, links
+from authsvc.control.records import decision_view
+from authsvc.errors import AuthsvcError, ConfigError
 from authsvc.ledger.postgres_records import PostgresRecords
 from authsvc.ledger.reconcile import reconcile as differences
 from authsvc.ledger.sqlite_reader import SqliteReader, open_reader
@@ -45,6 +61,7 @@ from authsvc.replay.again import Window
 from authsvc.replay.report import OnPair, compare, csv_writer
 from authsvc.replay.report import as_json as report_json
 from authsvc.replay.report import as_text as report_text
+from authsvc.replay.versions import always, recorded
 from authsvc.rules.evolve import evolve
 from authsvc.rules.explain import explain as tell
 from authsvc.state.copy import head_in, key_of_account
@@ -53,17 +70,6 @@ from authsvc.state.embedded import EmbeddedValkey
 PROGRESS_SECONDS = 1.0
 REDIS_GONE = (redis.RedisError, RedisClusterException)  # the second is no kind of the first
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-F = TypeVar("F", bound=Callable[..., object])
-
-
-def settings(command: F) -> F:
-    """The options that say which engine: its settings file and what to put over it."""
-    path = click.Path(dir_okay=False, path_type=Path)
-    command = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting.")(
-        command
-    )
-    option = click.option("--config", "file", type=path, default=Path("config/demo.toml"), show_default=True)
-    return option(command)
 
 
 class _Group(click.Group):
@@ -96,13 +102,17 @@ def serve(file: Path, overrides: tuple[str, ...]) -> None:
 
 
 @main.command("check-config")
+@as_json_option
 @settings
-def check_config(file: Path, overrides: tuple[str, ...]) -> None:
+def check_config(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     """Check everything a start would, without starting. Exit 0: it would start; 1: each problem on a line."""
     try:
         found = list(check.problems(config.load(file, overrides)))
     except ConfigError as error:
         found = [str(error)]
+    if as_json:
+        click.echo(json.dumps({"file": str(file), "problems": found}))
+        sys.exit(1 if found else 0)
     for problem in found:
         click.echo(problem, err=True)
     if found:
@@ -124,6 +134,7 @@ def _announce(loaded: config.Config, started: Sequence[workers.Started]) -> None
         click.echo(
             f"  demo card    {demo.pan}  PIN {demo.pin}  expiry {demo.expiry}  {demo.product}  account {demo.account}"
         )
+    supervisor.tell(os.environ.get("NOTIFY_SOCKET", ""), "READY=1")
     if started[0].seeded:
         click.echo("  try          make demo     (in another terminal; plays a story and explains each answer)")
     click.echo("ready; Ctrl-C stops everything")
@@ -132,10 +143,14 @@ def _announce(loaded: config.Config, started: Sequence[workers.Started]) -> None
 
 @main.command()
 @click.argument("rrn")
+@as_json_option
 @settings
-def explain(rrn: str, file: Path, overrides: tuple[str, ...]) -> None:
+def explain(rrn: str, file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     """Tell the decisions on the messages with this RRN, oldest first, each rule with its paragraph."""
     found = _open_ledger(config.load(file, overrides)).find(rrn, "", "", 100)
+    if as_json and found:
+        click.echo(msgspec.json.encode([decision_view(row.decision) for row in reversed(found)]))
+        return
     for row in reversed(found):
         click.echo(tell(row.decision))
     if not found:
@@ -143,34 +158,16 @@ def explain(rrn: str, file: Path, overrides: tuple[str, ...]) -> None:
 
 
 @main.command()
-@click.argument("message")
-@click.option("--dialect", type=click.Choice(list(DIALECTS)), default="iso87-ascii", show_default=True)
-def describe(message: str, dialect: str) -> None:
-    """Show a message field by field, secrets masked. MESSAGE: hexadecimal, raw text, or a file of either."""
-    try:
-        payload = payload_from_text(_text_of(message), DIALECTS[dialect])
-    except PeerError as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(describe_message(payload, DIALECTS[dialect]))
-    if rows(payload, DIALECTS[dialect])[1]:
-        sys.exit(1)
-
-
-def _text_of(message: str) -> str:
-    """What is in the file of this name; without one, `message` itself. A long message cannot even be a name."""
-    try:
-        return Path(message).read_text("latin-1")
-    except OSError:
-        return message
-
-
-@main.command()
+@as_json_option
 @settings
-def reconcile(file: Path, overrides: tuple[str, ...]) -> None:
+def reconcile(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     """Prove that heads, holds and the Redis copy agree with the journal; name every account that does not."""
     loaded = config.load(file, overrides)
     reader = _open_ledger(loaded)
     copy = _redis_copies(loaded)
+    if as_json:
+        _reconcile_as_json(reader, copy)
+        return
     where = loaded.data_dir / engine.LEDGER_FILE if loaded.ledger.url == config.EMBEDDED else "PostgreSQL"
     click.echo(f"ledger: {where}, Redis copy: {'compared' if copy else 'not running'}")
     count = 0
@@ -181,6 +178,18 @@ def reconcile(file: Path, overrides: tuple[str, ...]) -> None:
     if copy is not None and copy.unread:
         click.echo(f"{copy.unread} copies were not compared: their node does not answer")
     if count:
+        sys.exit(1)
+
+
+def _reconcile_as_json(reader: SqliteReader | PostgresRecords, copy: _Copies | None) -> None:
+    found = [
+        {"account": each.account, "seq": each.seq, "what": each.what.value, "detail": each.detail}
+        for each in differences(reader, evolve, copy)
+    ]
+    compared = {"redis_compared": copy is not None, "copies_unread": copy.unread if copy else 0}
+    accounts = sum(1 for _ in reader.every_account())
+    click.echo(json.dumps({"accounts": accounts, "differences": found, **compared}))
+    if found:
         sys.exit(1)
 
 
@@ -214,7 +223,7 @@ def rebuild(file: Path, overrides: tuple[str, ...], per_second: int) -> None:
 @main.command()
 @settings
 @click.option("--data", type=_FOLDER, help="Where the ledger is, instead of the settings' data_dir.")
-@click.option("--products", type=_FOLDER, required=True, help="Product files to decide by.")
+@click.option("--products", type=_FOLDER, help="Product files to decide by; those that were in force, when not given.")
 @click.option("--response-codes", type=_FOLDER, help="Tables of DE39, instead of the settings'.")
 @click.option("--rates", type=_FOLDER, help="Exchange rates, instead of the settings'.")
 @click.option("--from", "since", metavar="TIME", help="First moment to decide again, as 2026-06-15T12:00:00Z.")
@@ -223,16 +232,20 @@ def rebuild(file: Path, overrides: tuple[str, ...], per_second: int) -> None:
 @click.option("--csv", "rows_file", type=click.Path(dir_okay=False, path_type=Path), help="A row for each difference.")
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
 def replay(
-    file: Path, overrides: tuple[str, ...], data: Path | None, products: Path, response_codes: Path | None,
+    file: Path, overrides: tuple[str, ...], data: Path | None, products: Path | None, response_codes: Path | None,
     rates: Path | None, since: str | None, until: str | None, only: str, rows_file: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Decide the recorded requests again by other product files, and tell what would have turned out otherwise."""
+    """Decide the recorded requests again, by other product files or by those that were in force, and tell what would have
+    turned out otherwise."""
     loaded = config.load(file, (*overrides, *([f"data_dir={data}"] if data else [])))
-    rules = load_products(
+    if products is None and (response_codes or rates):
+        raise click.UsageError("--products: needed with --response-codes or --rates")
+    given = products and load_products(
         products, response_codes or loaded.response_codes_dir, rates or loaded.rates_dir, loaded.chart_file
     )
     window = Window(_moment("--from", since, Window().since), _moment("--to", until, Window().until))
     reader, started = _open_ledger(loaded), time.monotonic()
+    rules = always(given) if given else recorded(reader)
     with _rows_to(rows_file) as on_pair:
         report = compare(reader, rules, window, only, on_pair)
     if only and not report.accounts:
@@ -329,7 +342,11 @@ def _open_ledger(loaded: config.Config) -> SqliteReader | PostgresRecords:
     return PostgresRecords(loaded.ledger.url)
 
 
-account.command("import")(settings(import_accounts))
 main.add_command(account)
 main.add_command(card)
+main.add_command(keys)
 main.add_command(present)
+main.add_command(describe)
+main.add_command(token)
+for _command in (audit, decisions, links, log, reload, top):
+    main.add_command(_command)

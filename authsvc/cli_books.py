@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
-from authsvc.cli_cards import Asking, account
+from authsvc.cli_cards import account
+from authsvc.cli_options import Asking, console
 from authsvc.rules.explain import money
 
 CHARGES = ("fee", "commission", "interest", "overdue_interest", "reminder_cost", "court_cost", "write_off")
@@ -74,10 +74,10 @@ def _print_lines(made: dict[str, Any], head: str, foot: str) -> None:
     table = Table(*LINES, box=None, pad_edge=False)
     for line in made["lines"]:
         table.add_row(*(_cell(name, line[name]) for name in LINES))
-    console = Console()
-    console.print(head)
-    console.print(table)
-    console.print(foot)
+    out = console()
+    out.print(head)
+    out.print(table)
+    out.print(foot)
 
 
 def _cell(name: str, value: Any) -> str:
@@ -91,4 +91,4 @@ def _print_balance(made: dict[str, Any]) -> None:
     for name, amount in made["accounts"].items():
         table.add_row(name, money(amount))
     table.add_row("sum", money(made["sum"]))
-    Console().print(table)
+    console().print(table)

@@ -2,80 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import click
-from rich.console import Console
-from rich.table import Table
 
-from authsvc.api_client import ApiClient
-from authsvc.rules.explain import money
-
-MONEY = frozenset(
-    {"balance", "held", "available", "credit_limit", "amount", "cash", "cashless", "internet", "since_sca", "sum"}
-)
+from authsvc.cli_options import Asking, connected
 
 
-def _connected(group: click.Group) -> click.Group:
-    """The options that say which engine, for a group; its commands find the client in the context."""
-    group.params += [
-        click.Option(["--url"], default="http://127.0.0.1:8580", show_default=True, envvar="AUTHSVC_URL"),
-        click.Option(["--token"], default="demo-operator", envvar="AUTHSVC_TOKEN", help="Bearer token."),
-        click.Option(["--json", "as_json"], is_flag=True, help="Print the answer as JSON."),
-    ]
-    return group
-
-
-class Asking:
-    """A client and how to show what it answers."""
-
-    def __init__(self, url: str, token: str, as_json: bool) -> None:
-        self.client = ApiClient(url, token)
-        self._as_json = as_json
-
-    def show(self, answer: Any) -> None:
-        console = Console()
-        if answer is None:
-            console.print("done")
-        elif self._as_json:
-            console.print_json(data=answer)
-        else:
-            console.print(_table(answer))
-
-    def show_or(self, answer: Any, show: Callable[[], None]) -> None:
-        """As JSON when that is asked for, else as `show` shows it."""
-        if self._as_json:
-            Console().print_json(data=answer)
-        else:
-            show()
-
-
-def _table(answer: dict[str, Any]) -> Table:
-    table = Table(show_header=False, box=None, pad_edge=False)
-    for name, value in answer.items():
-        table.add_row(name, _text(name, value))
-    return table
-
-
-def _text(name: str, value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int) and name in MONEY:
-        return money(value)
-    if isinstance(value, dict):
-        return ", ".join(f"{inner} {_text(inner, item)}" for inner, item in value.items())
-    if isinstance(value, list):
-        return "\n".join(_text(name, item) for item in value) or "-"
-    return "-" if value is None or value == "" else str(value)
-
-
-@_connected
+@connected
 @click.group()
 @click.pass_context
-def account(context: click.Context, url: str, token: str, as_json: bool) -> None:
+def account(context: click.Context, url: str, token: str, ca: str, as_json: bool) -> None:
     """Open accounts, load them, look at them."""
-    context.obj = Asking(url, token, as_json)
+    context.obj = Asking(url, token, ca, as_json)
 
 
 @account.command("open")
@@ -108,12 +45,12 @@ def account_load(asking: Asking, account_id: str, amount: int, reference: str) -
     asking.show(asking.client.call("POST", f"/v1/accounts/{account_id}/loads", body))
 
 
-@_connected
+@connected
 @click.group()
 @click.pass_context
-def card(context: click.Context, url: str, token: str, as_json: bool) -> None:
+def card(context: click.Context, url: str, token: str, ca: str, as_json: bool) -> None:
     """Issue cards, look at them, block and unblock them, set limits."""
-    context.obj = Asking(url, token, as_json)
+    context.obj = Asking(url, token, ca, as_json)
 
 
 @card.command("issue")

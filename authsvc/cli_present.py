@@ -40,11 +40,14 @@ def _report_path(_context: click.Context, _parameter: click.Parameter, path: Pat
 @click.option("--format", "form", type=click.Choice(["auto", "ipm", "csv", "jsonl"]), default="auto", show_default=True)
 @click.option("--url", default="http://127.0.0.1:8580", show_default=True, envvar="AUTHSVC_URL")
 @click.option("--token", default="demo-operator", envvar="AUTHSVC_TOKEN", help="Bearer token.")
+@click.option("--ca", default="", envvar="AUTHSVC_CA", help="PEM file of who signed the engine's certificate.")
 @click.option(
     "--report", "to", type=click.Path(path_type=Path), callback=_report_path, help="Every record; .csv or .json."
 )
 @click.option("--skip-unreadable", is_flag=True, help="Post the rest of a file that has unreadable records.")
-def present(file: Path, form: reading.Form, url: str, token: str, to: Path | None, skip_unreadable: bool) -> None:
+def present(
+    file: Path, form: reading.Form, url: str, token: str, ca: str, to: Path | None, skip_unreadable: bool
+) -> None:
     """Post the presentments of a clearing file: Mastercard IPM, CSV or JSON Lines.
 
     Each record is posted once, however often the file is presented. Exit 0: all of it is posted; 1: something was
@@ -54,7 +57,7 @@ def present(file: Path, form: reading.Form, url: str, token: str, to: Path | Non
     if clearing.wrong and not skip_unreadable:
         told = report(file.name, clearing, (), "nothing was posted: correct these lines, or --skip-unreadable")
     else:
-        told = _post(file.name, clearing, ApiClient(url, token))
+        told = _post(file.name, clearing, ApiClient(url, token, ca))
     if to is not None:
         to.write_bytes(FORMS[to.suffix](told))
     _show(told)

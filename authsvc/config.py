@@ -10,6 +10,7 @@ import datetime
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -23,6 +24,8 @@ Port = Annotated[int, Meta(ge=0, le=65_535)]
 """0: the operating system picks a free one."""
 Positive = Annotated[int, Meta(ge=1)]
 NotNegative = Annotated[int, Meta(ge=0)]
+Acquirer = Annotated[str, Meta(pattern="^[1-9][0-9]{0,10}$")]
+"""DE32 without leading zeros."""
 Role = Literal["operator", "hotline", "branch", "portal", "auditor"]
 EMBEDDED = "embedded"
 CLUSTER = "redis+cluster://"
@@ -56,25 +59,54 @@ class Token(_Part, frozen=True, kw_only=True):
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 
+class ControlTls(_Part, frozen=True, kw_only=True):
+    """PEM files: `cert`, the certificate with those between it and its root; `key`, its key, not encrypted. "": no TLS."""
+
+    cert: str = ""
+    key: str = ""
+
+
 class ControlConfig(_Part, frozen=True, kw_only=True):
+    """`token_file`: tokens that `authsvc token` makes and ends, beside those of the settings; "": none."""
+
     host: str = "127.0.0.1"
     port: Port = 8580
     tokens: dict[str, Token] = {}
+    token_file: str = ""
+    tls: ControlTls = ControlTls()
 
 
 class LimitsConfig(_Part, frozen=True, kw_only=True):
-    """`in_flight`: most messages under way in the process; above it, links wait unread until some are answered.
+    """`in_flight`: most messages under way in the process; above it, links wait unread until some are answered;
+    `connections`, `connections_per_address`: most links of a worker, in all and from one address (0: as many as there may be in
+    all); `buffered_kb`: most bytes that links hold in all, unread answers and frames not whole yet, before the fullest is cut;
+    `key_overlap_seconds`: a key that a peer has changed stays good for that long, for messages under way;
     `recent_accounts_kb`: documents of accounts lately decided on, kept at hand by an engine that decides alone."""
 
     in_flight: Positive = 4096
+    connections: Positive = 4096
+    connections_per_address: NotNegative = 0
+    buffered_kb: Positive = 262_144
+    key_overlap_seconds: NotNegative = 60
     recent_accounts_kb: Annotated[int, Meta(ge=0)] = 8192
 
 
 class LogConfig(_Part, frozen=True, kw_only=True):
-    """`messages`: one line per message at level info; off, only what an operator must know is logged."""
+    """`messages`: a line at level info for one message in `one_in`; off, only what an operator must know is logged."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     messages: bool = False
+    one_in: Positive = 1
+
+
+class TlsConfig(_Part, frozen=True, kw_only=True):
+    """PEM files: `cert`, the listener's certificate with those between it and its root; `key`, its key, not encrypted;
+    `client_ca`, who signs the certificates of peers, "" when they need none. `client_names`: a peer's has one of them."""
+
+    cert: str = ""
+    key: str = ""
+    client_ca: str = ""
+    client_names: tuple[str, ...] = ()
 
 
 class ListenerConfig(_Part, frozen=True, kw_only=True):
@@ -83,7 +115,13 @@ class ListenerConfig(_Part, frozen=True, kw_only=True):
     `inclusive`: the length counts its header too; `tpdu`: five bytes of addresses begin every payload, and come back with
     sender and receiver changed over; `vap`: two zero bytes follow the length, which is `2b`;
     `max_frame`: payload bytes; `max_in_flight`: messages under way on one link; `idle_seconds`: a link silent for this
-    long is closed, 0 never; `garbage_limit`: this many unreadable messages on one link close it, 0 never.
+    long is closed, 0 never; `garbage_limit`: this many unreadable messages on one link close it, 0 never; `mac`: whether
+    messages have a MAC in DE64 or DE128: "checked" where there is one, "required" in all of them;
+    `mac_key`, `zone_pin_key`: names in the key file's tables `mac_keys`, `zone_pin_keys`, "" the common keys; `kek`: name in
+    `keks` of the key under which the peer may change them (0800, DE70 161), "" it may not; `tls`: without `cert`, none;
+    `allow`: addresses and networks that may connect, all when empty; `acquirers`: DE32 that messages may have, any when empty;
+    `messages_per_second`, of one link in the long run, 0 any, and `burst` of them at once: above it, the link waits unread;
+    `frame_seconds`: a frame that has begun, or a TLS handshake, must be whole after that long.
     """
 
     host: str = "127.0.0.1"
@@ -98,6 +136,16 @@ class ListenerConfig(_Part, frozen=True, kw_only=True):
     idle_seconds: NotNegative = 900
     garbage_limit: NotNegative = 50
     require_sign_on: bool = False
+    mac: Literal["off", "checked", "required"] = "off"
+    mac_key: str = ""
+    zone_pin_key: str = ""
+    kek: str = ""
+    tls: TlsConfig = TlsConfig()
+    allow: tuple[str, ...] = ()
+    acquirers: tuple[Acquirer, ...] = ()
+    messages_per_second: Annotated[float, Meta(ge=0, le=1_000_000)] = 0.0
+    burst: Positive = 100
+    frame_seconds: Annotated[float, Meta(gt=0, le=3600)] = 10.0
 
 
 class Config(_Part, frozen=True, kw_only=True):
@@ -251,6 +299,11 @@ def _check(path: Path, config: Config) -> None:
         raise ConfigError(f"{path}: listeners: at least one is needed")
     _check_ports(path, config)
     _check_framings(path, config)
+    for name, listener in config.listeners.items():
+        _check_tls(f"{path}: listeners.{name}.tls", listener.tls)
+        _check_networks(f"{path}: listeners.{name}.allow", listener.allow)
+    if bool(config.control.tls.cert) != bool(config.control.tls.key):
+        raise ConfigError(f"{path}: control.tls: cert and key are needed both, or none")
 
 
 def _check_ledger(path: Path, config: Config) -> None:
@@ -293,6 +346,32 @@ def _check_framings(path: Path, config: Config) -> None:
     for name, listener in config.listeners.items():
         if listener.vap and listener.framing != "2b":
             raise ConfigError(f"{path}: listeners.{name}.vap: only with framing 2b, not {listener.framing}")
+
+
+def _check_tls(key: str, tls: TlsConfig) -> None:
+    needs = (
+        ("key", "cert", tls.key, tls.cert),
+        ("cert", "key", tls.cert, tls.key),
+        ("cert", "client_ca", tls.cert, tls.client_ca),
+        ("client_ca", "client_names", tls.client_ca, tls.client_names),
+        (
+            "client_names",
+            "client_ca",
+            tls.client_names,
+            tls.client_ca,
+        ),  # else anybody the authority knows could be the bank
+    )
+    for needed, other, value, given in needs:
+        if given and not value:
+            raise ConfigError(f"{key}.{needed}: needed with {other}")
+
+
+def _check_networks(key: str, networks: Sequence[str]) -> None:
+    for network in networks:
+        try:
+            ip_network(network)
+        except ValueError:
+            raise ConfigError(f"{key}: one is no address and no network, as 10.1.0.0/16 or fd00::/8") from None
 
 
 def redis_address(url: str) -> RedisAddress:

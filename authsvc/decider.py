@@ -23,10 +23,12 @@ from authsvc.model import (
     NOTHING_MORE,
     Account,
     AccountId,
+    Actor,
     Approved,
     Authorization,
     Decision,
     Head,
+    ImportAccount,
     Key,
     Message,
     OpenAccount,
@@ -43,6 +45,7 @@ from authsvc.model import (
     request_key,
 )
 from authsvc.products import Product
+from authsvc.rules.audit import audited
 from authsvc.rules.decide import decide
 from authsvc.rules.evolve import evolve
 from authsvc.rules.memory import MAX_RECENT_KEYS, Missing, claim_undone, missing
@@ -97,8 +100,9 @@ class Decider:
         offered_pvv: str = "",
         vault: VaultEntry | None = None,
         chip_answer: ChipAnswer | None = None,
+        actor: Actor | None = None,
     ) -> Decision:
-        """The decision on `request`, durable; the earlier one for a repeat.
+        """The decision on `request`, durable; the earlier one for a repeat. `actor`: who ordered it.
 
         Raises StaleAccountError after `ATTEMPTS` lost races, LedgerDownError when nothing can be remembered,
         LateError when it is too late to decide.
@@ -106,7 +110,7 @@ class Decider:
         deadline = perf_counter() + self._within
         for attempt in range(ATTEMPTS):
             try:
-                return await self._once(request, offered_pvv, vault, chip_answer, attempt > 0, deadline)
+                return await self._once(request, offered_pvv, vault, chip_answer, attempt > 0, deadline, actor)
             except StaleAccountError:
                 self._metrics.conflict()
         raise StaleAccountError(f"{request.account}: lost {ATTEMPTS} races in a row")
@@ -119,6 +123,7 @@ class Decider:
         chip_answer: ChipAnswer | None,
         from_journal: bool,
         deadline: float,
+        actor: Actor | None,
     ) -> Decision:
         started = perf_counter()
         key = request_key(request)
@@ -133,6 +138,8 @@ class Decider:
             return await self._remembered(decision)
         decision = with_chip_answer(decision, chip_answer)
         after = evolve(account, decision)
+        if actor is not None:
+            decision = audited(decision, actor, account, after)
         decided = perf_counter()
         self._metrics.stage("load", loaded - started)
         self._metrics.stage("decide", decided - loaded)
@@ -280,7 +287,7 @@ class Decider:
 
     def _product(self, request: Request, account: Account) -> Product:
         """Of an account that is being opened, the product it asks for; of one that nobody opened, the one for strays."""
-        name = account.product or (request.product if isinstance(request, OpenAccount) else "none")
+        name = account.product or (request.product if isinstance(request, OpenAccount | ImportAccount) else "none")
         return self._products[name]
 
     async def account(self, account: AccountId) -> Account | None:

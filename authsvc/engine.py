@@ -4,41 +4,65 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import socket
+import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 import uvicorn
+from msgspec import structs
 from prometheus_client import CollectorRegistry
 
+from authsvc import logs
 from authsvc.clock import Clock, SimulatedClock, SystemClock
 from authsvc.codec.dialects import DIALECTS
 from authsvc.codec.framing import FRAMINGS
 from authsvc.codec.pan import is_pan
-from authsvc.config import EMBEDDED, Config, control_of, is_cluster
+from authsvc.config import EMBEDDED, Config, ControlTls, ListenerConfig, control_of, is_cluster
 from authsvc.control.app import build_app
-from authsvc.control.roles import tokens_by_hash
+from authsvc.control.ports import Dependencies, LogSettings
+from authsvc.control.tokens import Tokens
 from authsvc.decider import Decider
+from authsvc.doors import affordable
 from authsvc.errors import ConfigError, LedgerDownError
 from authsvc.ledger.journal import VaultEntry
 from authsvc.ledger.postgres import PostgresLedger
 from authsvc.ledger.sqlite import SqliteLedger
-from authsvc.logs import get_logger, log_loop_exception
+from authsvc.logs import MessageLog, get_logger, log_loop_exception
+from authsvc.message_mac import MessageMac
 from authsvc.metrics import Metrics
-from authsvc.model import Account, AccountId, CardId, CardRef, Command, Decision, Minor, Presentment, Reversal, UnixMs
+from authsvc.model import (
+    BANK,
+    Account,
+    AccountId,
+    Actor,
+    CardId,
+    CardRef,
+    Command,
+    Decision,
+    Minor,
+    Operate,
+    Operation,
+    Presentment,
+    Reversal,
+    UnixMs,
+)  # fmt: skip
 from authsvc.pipeline import Pipeline
 from authsvc.products import Products, load_products
 from authsvc.reload import ProductsInForce, Reloader, labels_of
 from authsvc.security.draws import Draws
 from authsvc.security.hsm import SoftHsm
-from authsvc.security.keys import load_keys
+from authsvc.security.keys import Keys, load_keys, master_key
 from authsvc.security.mint import Mint
+from authsvc.security.tls import context_of
 from authsvc.security.vault import Vault, reference
+from authsvc.security.zones import Zones, check_key_names
 from authsvc.seed import Seeded, load_demo_cards, seed
-from authsvc.server import Server
+from authsvc.server import Handler, Server
 from authsvc.state.cluster import ClusterConnection
 from authsvc.state.connection import RedisConnection
 from authsvc.state.copy import RedisState
@@ -50,6 +74,7 @@ log = get_logger(__name__)
 
 DRAIN_SECONDS = 10.0
 """How long a stop waits for messages under way; they are all waiting for one commit, so this is generous."""
+RETIREMENT_SECONDS = 1.0
 COLLECT_AFTER = (50_000, 20, 100)
 """Garbage collector thresholds: a message leaves hardly any cycle behind; to look at every 700 objects only costs."""
 SCRAPE_SECONDS = 1.0
@@ -59,9 +84,14 @@ LEDGER_FILE = "ledger.sqlite"
 
 
 class Engine:
-    """One worker: built by `build`, then `start`, `run`, `stop`, each once. `worker`: which one, counted from 1."""
+    """One worker: built by `build`, then `start`, `run`, `stop`, each once. `worker`: which one, counted from 1; `bound`:
+    its sockets by listener, and "control", where a parent keeps them."""
 
-    def __init__(self, config: Config, products: Products, worker: int = 1) -> None:
+    def __init__(
+        self, config: Config, products: Products, worker: int = 1, bound: Mapping[str, socket.socket] | None = None
+    ) -> None:
+        self._bound = bound or {}
+        self._grace = 0.0
         self.config = config
         self.products = ProductsInForce(products)
         self.worker = worker
@@ -79,13 +109,13 @@ class Engine:
             config.data_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"data_dir: {config.data_dir}: {error.strerror}") from error
-        keys = load_keys(config.key_file)
+        keys = keys_of(config)
         bins, currencies = labels_of(self.products)
         self.metrics = Metrics(
             CollectorRegistry(), products=self.products, listeners=config.listeners, bins=bins, currencies=currencies
         )
         self.metrics.gauges.watch_files(config.data_dir, (LEDGER_FILE, f"{LEDGER_FILE}-wal"))
-        self.reloader = Reloader(self.products, lambda: products_of(config), self.metrics)
+        self.reloader = Reloader(self.products, lambda: products_of(config), self.metrics, self._record_products)
         self.clock: Clock = SimulatedClock(config.data_dir / "clock") if config.clock == "simulated" else SystemClock()
         self.metrics.gauges.watch_clock(self.clock, time.monotonic)
         self.ledger = self._make_ledger()
@@ -102,11 +132,23 @@ class Engine:
         hsm = SoftHsm(keys)
         self.vault = Vault(keys, self.ledger.vault_by_hash, self.ledger.vault_by_card)
         self.mint = Mint(keys, hsm, self.vault)
-        pipeline = Pipeline(
-            self.decider, self.vault, hsm, Draws(keys), self.products, self.metrics, config.log.messages
-        )
-        self.server = Server(pipeline, self.metrics, config.limits.in_flight)
+        self.message_log = MessageLog(config.log.one_in if config.log.messages else 0)
+        self._draws = Draws(keys)
+        self._zones = Zones(keys, hsm, config.data_dir, config.limits.key_overlap_seconds, time.time)
+        self._handlers = {name: self._handler_of(listener) for name, listener in config.listeners.items()}
+        limits = structs.replace(config.limits, connections=affordable(config.limits.connections))
+        self.server = Server(next(iter(self._handlers.values())), self.metrics, limits)
         self._control = self._build_control()
+
+    def _handler_of(self, listener: ListenerConfig) -> Handler:
+        """What stands between a listener's links and the decisions."""
+        pipeline = Pipeline(
+            self.decider, self.vault, self._zones.hsm_of(listener), self._draws, self.products, self.metrics,
+            self.message_log, self._zones.exchange_of(listener), frozenset(listener.acquirers),
+        )  # fmt: skip
+        if listener.mac == "off":
+            return pipeline
+        return MessageMac(pipeline, self._zones.macs_of(listener), listener.mac == "required", self.metrics)
 
     def _make_ledger(self) -> SqliteLedger | PostgresLedger:
         config, committed = self.config, self.metrics.committed
@@ -117,11 +159,28 @@ class Engine:
         )
 
     def _build_control(self) -> _ControlServer:
-        tokens = tokens_by_hash(self.config.control.tokens)
+        control = self.config.control
+        tokens = Tokens(
+            control.tokens, Path(control.token_file) if control.token_file else None,
+            lambda: UnixMs(time.time_ns() // 1_000_000),
+        )  # fmt: skip
         clock = self.clock if isinstance(self.clock, SimulatedClock) else None
-        app = build_app(ControlPort(self), self.products, tokens, self.scrape, self.readiness, clock, self.mint)
+        app = build_app(
+            ControlPort(self), self.products, tokens.find, self.scrape, self.readiness, clock, self.mint,
+            self.metrics.control_refused,
+            self.server.links,
+        )  # fmt: skip
+        check_tls(control.tls)
         return _ControlServer(
-            uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5)
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=5,
+                ssl_certfile=control.tls.cert or None,
+                ssl_keyfile=control.tls.key or None,
+            )
         )
 
     async def start(self) -> None:
@@ -137,12 +196,16 @@ class Engine:
         if self.config.seed_demo and self.worker == 1:
             cards = load_demo_cards(DEMO_CARDS, self.products)
             self.seeded = await seed(cards, self.decider, self.mint, self.products)
+        await self.reloader.record_start()
         for name, listener in self.config.listeners.items():
             with naming(f"listeners.{name}.port", listener.host, listener.port):
-                self.ports[name] = await self.server.listen(name, listener, shared=self.config.workers > 1)
+                bound = self._bound.get(name)
+                self.ports[name] = await self.server.listen(name, listener, self._handlers[name], bound)
         control = control_of(self.config, self.worker)
         with naming("control.port", control.host, control.port):
-            self.ports["control"] = await self._control.begin(control.host, control.port)
+            self.ports["control"] = await self._control.begin(
+                self._bound.get("control") or bound_socket(control.host, control.port)
+            )
         self._to_close.push_async_callback(self._control.end)
         if self.worker == 1:  # two sweepers would only race for the same accounts
             self.sweeper.start()
@@ -151,6 +214,11 @@ class Engine:
 
     def request_stop(self) -> None:
         """What SIGTERM does."""
+        self._stopping.set()
+
+    def request_retirement(self) -> None:
+        """What SIGUSR1 does: stop, but first serve for a moment whoever has connected already. Somebody else listens by now."""
+        self._grace = RETIREMENT_SECONDS
         self._stopping.set()
 
     async def run(self) -> int:
@@ -162,7 +230,7 @@ class Engine:
     async def stop(self) -> None:
         """Readiness first; accepted messages answered; then close what was opened, in the reverse order."""
         self._ready = False
-        if not await self.server.drain(DRAIN_SECONDS):
+        if not await self.server.drain(DRAIN_SECONDS, self._grace):
             log.error("drain took too long", limit=int(DRAIN_SECONDS))
         await self._to_close.aclose()
 
@@ -177,13 +245,42 @@ class Engine:
         self.metrics.gauges.holds(holds, now)
         return self.metrics.render()
 
+    async def _record_products(self, version: str, content: str, actor: Actor | None) -> None:
+        """A decision of the bank's own journal, unless that version is its last one: another worker has told it, or the last
+        start did."""
+        last = ""
+        after = 0
+        while rows := await self.ledger.journal(BANK, after):
+            after = rows[-1].seq
+            made = [row.decision.request for row in rows if isinstance(row.decision.request, Operate)]
+            last = next((each.version for each in reversed(made) if each.what is Operation.PRODUCTS), last)
+        if last != version:
+            await self.decider.decide(Operate(BANK, Operation.PRODUCTS, version, content), actor=actor)
+
+    async def reload(self, actor: Actor) -> str:
+        """What the control API's reload does: here first; when the files are right, every other worker reads them too."""
+        problem = await self.reloader.reload(actor)
+        if not problem and self.config.workers > 1:
+            os.kill(os.getppid(), signal.SIGHUP)
+        return problem
+
     def request_reload(self) -> None:
         """What SIGHUP does."""
         self._reloading = asyncio.get_running_loop().create_task(self.reloader.reload())
+        self._renew_certificates()
 
-    def readiness(self) -> dict[str, bool]:
-        """What authorizing depends on. Redis is not in it: without it we authorize from the journal."""
-        return {"started": self._ready, "ledger": self.ledger.healthy}
+    def _renew_certificates(self) -> None:
+        try:
+            self.server.renew_certificates()
+        except ConfigError as error:
+            log.error("certificates refused, those read before stay", problem=str(error))
+            return
+        log.info("certificates renewed")
+
+    def readiness(self) -> Dependencies:
+        """What authorizing depends on. Without Redis we authorize from the journal."""
+        needed = {"started": self._ready, "ledger": self.ledger.healthy}
+        return Dependencies(needed, {"redis": self._connection.up})
 
     def _ledger_failed(self, error: BaseException) -> None:
         """A commit whose fate nobody knows: stop, and let the next start read what is really on the disk."""
@@ -197,15 +294,16 @@ class ControlPort:
     """What the control API asks of the engine (`control.ports.Engine`)."""
 
     def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._decider = engine.decider
         self._ledger = engine.ledger
         self._vault = engine.vault
 
-    async def command(self, command: Command, vault: VaultEntry | None = None) -> Decision:
-        return await self._decider.decide(command, vault=vault)
+    async def command(self, command: Command, vault: VaultEntry | None = None, actor: Actor | None = None) -> Decision:
+        return await self._decider.decide(command, vault=vault, actor=actor)
 
-    async def present(self, request: Presentment | Reversal) -> Decision:
-        return await self._decider.decide(request)
+    async def present(self, request: Presentment | Reversal, actor: Actor | None = None) -> Decision:
+        return await self._decider.decide(request, actor=actor)
 
     async def card_named(self, pan_or_card: str) -> CardRef | None:
         if is_pan(pan_or_card):
@@ -240,6 +338,26 @@ class ControlPort:
     async def since(self, position: int, limit: int) -> list[tuple[int, Decision]]:
         return [(row.position, row.decision) for row in await self._ledger.since(position, limit)]
 
+    async def reload(self, actor: Actor) -> str:
+        return await self._engine.reload(actor)
+
+    @property
+    def log(self) -> LogSettings:
+        return LogSettings(logs.level(), self._engine.message_log.one_in)
+
+    async def set_log(self, wanted: LogSettings, actor: Actor) -> None:
+        told = f"{wanted.level}, messages one in {wanted.one_in}"
+        await self._decider.decide(Operate(BANK, Operation.LOG, told), actor=actor)
+        logs.set_level(wanted.level)
+        self._engine.message_log.one_in = wanted.one_in
+
+    @property
+    def version(self) -> str:
+        return self._engine.reloader.version
+
+    async def orders(self, at: UnixMs, position: int, limit: int) -> list[tuple[int, Decision]]:
+        return [(row.position, row.decision) for row in await self._ledger.orders(at, position, limit)]
+
     def now(self) -> UnixMs:
         return self._decider.now()
 
@@ -251,12 +369,8 @@ class _ControlServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
-    async def begin(self, host: str, port: int) -> int:
-        """Listen and serve; returns the port. Raises OSError when it cannot listen."""
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.socket(family, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
+    async def begin(self, listening: socket.socket) -> int:
+        """Listen on a bound socket and serve; returns the port. Raises OSError when it cannot listen."""
         self._serving = asyncio.create_task(self.serve(sockets=[listening]))
         while not self.started:
             await asyncio.sleep(0.005)
@@ -265,6 +379,21 @@ class _ControlServer(uvicorn.Server):
     async def end(self) -> None:
         self.should_exit = True
         await self._serving
+
+
+def bound_socket(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A TCP socket on that port, not listening yet. `shared`: others of ours have it too, and the kernel deals the connections.
+    Raises OSError."""
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        made.bind((host, port))
+    except BaseException:
+        made.close()
+        raise
+    return made
 
 
 @contextmanager
@@ -276,20 +405,38 @@ def naming(key: str, host: str, port: int) -> Iterator[None]:
         raise ConfigError(f"{key}: cannot listen on {host}:{port}: {error.strerror}") from error
 
 
-def build(config: Config, worker: int = 1) -> Engine:
+def build(config: Config, worker: int = 1, bound: Mapping[str, socket.socket] | None = None) -> Engine:
     """An engine from settings. Everything that can be wrong with files is found here, before anything listens.
 
     Raises ConfigError naming the key.
     """
     check_listeners(config)
-    return Engine(config, products_of(config), worker)
+    return Engine(config, products_of(config), worker, bound)
 
 
 def check_listeners(config: Config) -> None:
-    """Whether the codec speaks what the listeners name. Raises ConfigError."""
+    """Whether the codec speaks what the listeners name, and their certificates are some. Raises ConfigError."""
     for name, listener in config.listeners.items():
         _one_of(f"listeners.{name}.dialect", listener.dialect, DIALECTS)
         _one_of(f"listeners.{name}.framing", listener.framing, FRAMINGS)
+        context_of(listener.tls, f"listeners.{name}.tls")
+
+
+def keys_of(config: Config) -> Keys:
+    """The key file under the master key of the environment, with what the listeners name in it. Raises ConfigError."""
+    keys = load_keys(config.key_file, master_key(os.environ))
+    check_key_names(config.listeners, keys)
+    return keys
+
+
+def check_tls(tls: ControlTls) -> None:
+    """Whether certificate and key can be read and belong together. Raises ConfigError."""
+    if not tls.cert:
+        return
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(tls.cert, tls.key)
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigError(f"control.tls: {tls.cert}, {tls.key}: {error.strerror or error}") from error
 
 
 def products_of(config: Config) -> Products:
@@ -303,13 +450,19 @@ def _one_of(key: str, value: str, known: dict[str, object] | object) -> None:
         raise ConfigError(f"{key}: {value!r} is not one of {', '.join(known)}")
 
 
-async def serve(config: Config, announce: Callable[[Engine], None], worker: int = 1) -> int:
+async def serve(
+    config: Config,
+    announce: Callable[[Engine], None],
+    worker: int = 1,
+    bound: Mapping[str, socket.socket] | None = None,
+) -> int:
     """One worker: build, start, tell `announce`, run until told to stop. A start that fails leaves nothing running."""
     asyncio.get_running_loop().set_exception_handler(log_loop_exception)
-    engine = build(config, worker)
+    engine = build(config, worker, bound)
     for number in (signal.SIGTERM, signal.SIGINT):  # from here on: whoever reads that we are ready may end us at once
         asyncio.get_running_loop().add_signal_handler(number, engine.request_stop)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, engine.request_reload)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, engine.request_retirement)
     try:
         await engine.start()
     except BaseException:

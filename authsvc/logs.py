@@ -27,11 +27,13 @@ LOGGABLE = frozenset(
         "response_code", "rrn", "rule", "seq", "stan",
         "address", "bytes", "cause", "count", "dialect", "elapsed_us", "field", "framing", "host", "limit", "link",
         "listener", "method", "path", "peer", "port", "problem", "role", "route", "status",
+        "token_id",
         "attempt", "clock", "delay_ms", "exit_code", "now", "pid", "signal", "version", "worker",
     }
 )  # fmt: skip
 """Names of the fields a line may hold. Before adding one: can its value ever hold a PAN, a PIN, a key, a token?"""
 
+_NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 HIDDEN = "***"
 CHAIN_MAX = 5
 FRAMES_MAX = 20
@@ -47,18 +49,50 @@ def get_logger(name: str) -> FilteringBoundLogger:
     return cast(FilteringBoundLogger, structlog.get_logger(module=name))
 
 
+class MessageLog:
+    """Which messages get a line of their own: one in so many, 0 none. One per process; changed while it runs."""
+
+    def __init__(self, one_in: int) -> None:
+        self.one_in = one_in
+        self._passed = 0
+
+    def is_due(self) -> bool:
+        """Whether this message gets one; to be asked once of each, and not when `one_in` is 0."""
+        self._passed += 1
+        if self._passed < self.one_in:
+            return False
+        self._passed = 0
+        return True
+
+
+class _Threshold:
+    """What is said at all, as a number of `logging`; loggers are made once, so it is asked at every call."""
+
+    level = logging.WARNING
+
+
+def level() -> str:
+    """debug, info, warning or error."""
+    return logging.getLevelName(_Threshold.level).lower()
+
+
+def set_level(name: str) -> None:
+    """From now on, everywhere in this process. `name`: debug, info, warning or error."""
+    _Threshold.level = logging.getLevelNamesMapping()[name.upper()]
+    logging.getLogger().setLevel(_Threshold.level)
+
+
 def configure(level: str, stream: TextIO | None = None) -> None:
     """Send all logging, ours and the standard library's, as JSON lines to `stream` (default: stderr).
 
-    `level`: debug, info, warning or error; a call below it costs a method that does nothing. Call once, at the start:
-    loggers already used keep what they had.
+    `level`: debug, info, warning or error; `set_level` changes it. Call once, at the start: loggers already
+    used keep their stream.
     """
-    number = logging.getLevelNamesMapping()[level.upper()]
     output = stream if stream is not None else sys.stderr
-    _configure_ours(number, lambda *_args: structlog.WriteLogger(output), cache=True)
+    _configure_ours(lambda *_args: structlog.WriteLogger(output), cache=True)
     root = logging.getLogger()
     root.handlers[:] = [_Foreign(output)]
-    root.setLevel(number)
+    set_level(level)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "litestar", "asyncio"):
         logging.getLogger(name).handlers.clear()  # whoever put their own there must not speak past the allow-list
         logging.getLogger(name).propagate = True
@@ -66,13 +100,19 @@ def configure(level: str, stream: TextIO | None = None) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)  # a line per scrape, a line per start: they say nothing
 
 
-def _configure_ours(level: int, factory: Callable[..., structlog.WriteLogger], *, cache: bool) -> None:
+def _configure_ours(factory: Callable[..., structlog.WriteLogger], *, cache: bool) -> None:
     structlog.configure(
-        processors=_processors(),
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        processors=[_above_threshold, *_processors()],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         logger_factory=factory,
         cache_logger_on_first_use=cache,
     )
+
+
+def _above_threshold(_logger: object, method: str, line: EventDict) -> EventDict:
+    if _NUMBERS[method] < _Threshold.level:
+        raise structlog.DropEvent
+    return line
 
 
 def log_loop_exception(_loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
@@ -178,4 +218,4 @@ def _foreign_event(record: logging.LogRecord) -> str:
 
 
 # Until `configure` is called, and where it never is: the same allow-list, not structlog's own open default.
-_configure_ours(logging.WARNING, lambda *_args: structlog.WriteLogger(sys.stderr), cache=False)
+_configure_ours(lambda *_args: structlog.WriteLogger(sys.stderr), cache=False)

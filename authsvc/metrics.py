@@ -10,7 +10,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
-from typing import Literal
+from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
 
@@ -21,16 +21,48 @@ from authsvc.series import Count, Counts, Spreads
 
 Outcome = Literal["approved", "refused"]
 Stage = Literal["decode", "load", "decide", "commit", "total", "encode"]
-FrameCause = Literal["too_long", "cut_short", "garbage", "format", "idle", "too_many_in_flight"]
+FrameCause = Literal[
+    "too_long",
+    "cut_short",
+    "garbage",
+    "format",
+    "idle",
+    "too_many_in_flight",
+    "mac",
+    "address",
+    "no_room",
+    "tls",
+    "certificate",
+    "acquirer",
+    "memory",
+]
 MissCause = Literal["missing", "damaged", "down"]
+KeyChange = Literal[
+    "taken", "repeated", "malformed", "not_ours", "wrong_usage", "wrong_key", "used_before", "not_stored", "not_offered"
+]
+ControlRefusal = Literal["unknown_token", "role_too_weak"]
 NetworkKind = Literal["sign_on", "sign_off", "echo", "key_change", "other"]
 
 STAGES: tuple[Stage, ...] = ("decode", "load", "decide", "commit", "total", "encode")
-FRAME_CAUSES: tuple[FrameCause, ...] = ("too_long", "cut_short", "garbage", "format", "idle", "too_many_in_flight")
+KEY_CHANGES: tuple[KeyChange, ...] = get_args(KeyChange)
+FRAME_CAUSES: tuple[FrameCause, ...] = get_args(FrameCause)
 MISS_CAUSES: tuple[MissCause, ...] = ("missing", "damaged", "down")
 NETWORK_KINDS: tuple[NetworkKind, ...] = ("sign_on", "sign_off", "echo", "key_change", "other")
 
-UNDECIDED = (Reason.FORMAT_ERROR, Reason.LEDGER_UNAVAILABLE, Reason.SYSTEM_ERROR)
+UNDECIDED = (
+    Reason.FORMAT_ERROR,
+    Reason.LEDGER_UNAVAILABLE,
+    Reason.SYSTEM_ERROR,
+    Reason.MAC_INVALID,
+    Reason.ACQUIRER_NOT_ALLOWED,
+)
+ROLES = ("operator", "hotline", "branch", "portal", "auditor")
+CONTROL_REFUSALS: tuple[tuple[ControlRefusal, str], ...] = (
+    ("unknown_token", ""),
+    *(("role_too_weak", role) for role in ROLES),
+)
+"""Why a call of the control API had no right to be, and the role of its token."""
+
 """What can be answered without a decision."""
 
 # fmt: off
@@ -89,6 +121,11 @@ class Metrics:
             "authsvc_refused_undecided", "Messages refused without a decision.", ("reason",), registry=registry
         )
         self._undecided = {reason: undecided.labels(reason) for reason in UNDECIDED}
+        control = Counter(
+            "authsvc_control_refused", "Calls of the control API without the right to be.", ("cause", "role"),
+            registry=registry,
+        )  # fmt: skip
+        self._control_refused = {key: control.labels(*key) for key in CONTROL_REFUSALS}
 
     def decided(self, product: str, outcome: Outcome, reason: Reason | Literal[""] = "") -> None:
         """One decision is durable. `reason`: of a refusal, "" of an approval."""
@@ -120,6 +157,10 @@ class Metrics:
         self._make_decided()
         self.payments.know(bins, currencies)
 
+    def control_refused(self, cause: ControlRefusal, role: str) -> None:
+        """A call of the control API had no right to be. `role`: of its token, "" without a known one."""
+        self._control_refused[cause, role].inc()
+
     def undecided(self, reason: Reason) -> None:
         """A message was refused with no decision behind it: nothing was looked up, or nothing could be remembered."""
         self._undecided[reason].inc()
@@ -144,6 +185,34 @@ class Metrics:
             "authsvc_frames_refused", "Frames or links refused, by cause.", ("listener", "cause"), registry=registry
         )
         self._frames = {(name, cause): frames.labels(name, cause) for name in self._listeners for cause in FRAME_CAUSES}
+
+        changes = Counter(
+            "authsvc_key_changes", "Keys that peers sent (0800, 161), by what became of them.", ("listener", "outcome"),
+            registry=registry,
+        )  # fmt: skip
+        self._key_changes = {
+            (name, outcome): changes.labels(name, outcome) for name in self._listeners for outcome in KEY_CHANGES
+        }
+
+        held = Counter(
+            "authsvc_links_held_back", "Times a link sent faster than it may and waited unread.", ("listener",),
+            registry=registry,
+        )  # fmt: skip
+        self._held = {name: held.labels(name) for name in self._listeners}
+        self._expires = Gauge(
+            "authsvc_certificate_expires_seconds", "When a listener's certificate does, since 1970.", ("listener",),
+            registry=registry,
+        )  # fmt: skip
+
+    def held_back(self, listener: str) -> None:
+        self._held[self._known(listener)].inc()
+
+    def certificate_expires(self, listener: str, at: float) -> None:
+        """`at`: seconds since 1970; a listener without TLS has no such series."""
+        self._expires.labels(self._known(listener)).set(at)
+
+    def key_change(self, listener: str, outcome: KeyChange) -> None:
+        self._key_changes[self._known(listener), outcome].inc()
 
     def connected(self, listener: str) -> None:
         self._connections[self._known(listener)].inc()

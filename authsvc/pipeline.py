@@ -15,12 +15,14 @@ from authsvc.codec.translate import Received, pan_of, to_request
 from authsvc.decider import Decider, reason_of
 from authsvc.errors import LedgerDownError, PeerError, StaleAccountError
 from authsvc.ledger.journal import CommitUnknownError
-from authsvc.logs import get_logger
-from authsvc.metrics import Metrics, NetworkKind
+from authsvc.logs import MessageLog, get_logger
+from authsvc.metrics import KeyChange, Metrics, NetworkKind
 from authsvc.model import Authorization, Decision, Message, Reason
 from authsvc.products import Product
+from authsvc.rules.calendar import day_of
 from authsvc.rules.places import CONTACTLESS
 from authsvc.security.draws import Draws
+from authsvc.security.exchange import CODES, Exchange
 from authsvc.security.hsm import Hsm
 from authsvc.security.vault import Vault
 
@@ -38,7 +40,8 @@ class Link(Protocol):
 
 
 class Pipeline:
-    """Bytes of one message in, bytes of its answer out. `products`: "none" among them answers where no card is known."""
+    """Bytes of one message in, bytes of its answer out. `products`: "none" among them answers where no card is known;
+    `exchange`: of keys, with a peer that may change them; `acquirers`: DE32 of its messages, any when empty."""
 
     def __init__(
         self,
@@ -48,7 +51,9 @@ class Pipeline:
         draws: Draws,
         products: Mapping[str, Product],
         metrics: Metrics,
-        log_messages: bool,
+        message_log: MessageLog,
+        exchange: Exchange | None = None,
+        acquirers: frozenset[str] = frozenset(),
     ) -> None:
         self._decider = decider
         self._vault = vault
@@ -56,15 +61,20 @@ class Pipeline:
         self._draws = draws
         self._products = products
         self._metrics = metrics
-        self._log_messages = log_messages
+        self._message_log = message_log
+        self._exchange = exchange
+        self._acquirers = acquirers
 
     async def answer(self, link: Link, payload: bytes) -> bytes | None:
         """The whole way. Budget: 120 us of this worker's CPU; the commit runs on its own thread."""
         started = perf_counter()
         fields = link.dialect.decode(payload)  # codec: bytes -> data elements
         if network.is_network_management(fields["t"]):
-            return self._network(link, fields)
-        received = await self._understand(fields)  # codec, security: -> meaning; the PAN stops here
+            return await self._network(link, fields)
+        if self._acquirers and not self._may_speak(fields):
+            self._metrics.frame_refused(link.listener, "acquirer")
+            return self._refuse(link, fields, Reason.ACQUIRER_NOT_ALLOWED)
+        received = await self._understand(self._dated(link, fields))  # codec, security: -> meaning; the PAN stops here
         request = received.request
         self._metrics.stage("decode", perf_counter() - started)
         if not link.signed_on:
@@ -74,7 +84,7 @@ class Pipeline:
         )
         answer = link.dialect.encode(_response(fields, decision))  # codec: meaning -> bytes
         self._metrics.stage("total", perf_counter() - started)
-        if self._log_messages:
+        if self._message_log.one_in and self._message_log.is_due():
             _log_line(request, decision, perf_counter() - started)
         return answer
 
@@ -96,10 +106,31 @@ class Pipeline:
 
     def fault(self, link: Link, payload: bytes) -> bytes | None:
         """The answer when we failed in a way nobody foresaw: DE39 96. The decision, if there is one, stays durable."""
+        return self.refuse(link, payload, Reason.SYSTEM_ERROR)
+
+    def refuse(self, link: Link, payload: bytes, reason: Reason) -> bytes | None:
+        """The answer to a message that goes no further; None when not even that can be read of it."""
         try:
-            return self._refuse(link, link.dialect.decode(payload), Reason.SYSTEM_ERROR)
-        except PeerError:
-            return None
+            fields = link.dialect.decode(payload)
+        except MessageError as error:
+            fields = error.fields
+        return self._refuse(link, fields, reason)
+
+    def _may_speak(self, fields: Fields) -> bool:
+        """Whether the acquirer (DE32) is one of this link, and so is that of the message that DE90 names, if it names one."""
+        original = fields.get("90", "")[20:31].lstrip("0")
+        named = {fields.get("32", "").lstrip("0"), *([original] if original else [])}
+        return named <= self._acquirers
+
+    def _dated(self, link: Link, fields: Fields) -> Fields:
+        """The message with a DE7, where its dialect has speakers that leave it out: the day on which it came, Warsaw.
+
+        Without it, a STAN that comes again on another day would be taken for a repeat, and answered with the old approval.
+        """
+        if "7" in fields or not link.dialect.layout.undated:
+            return fields
+        day = day_of(self._decider.now())
+        return {**fields, "7": f"{day[5:7]}{day[8:]}000000"}
 
     async def _understand(self, fields: Fields) -> Received:
         """What the message means, what its PIN block came to, and how to answer its chip."""
@@ -117,9 +148,14 @@ class Pipeline:
             return replace(received, request=replace(request, draw=draw))
         return received
 
-    def _network(self, link: Link, fields: Fields) -> bytes:
-        """0800: no account, no decision; only the link's own state."""
-        answer, link.signed_on = network.answer_network(fields, link.signed_on)
+    async def _network(self, link: Link, fields: Fields) -> bytes:
+        """0800: no account, no decision; only the link's own state and keys."""
+        key_change: KeyChange = "not_offered"
+        if self._exchange is not None and (block := network.key_block_of(fields)) is not None:
+            key_change, problem = await self._exchange.take(block)
+            self._metrics.key_change(link.listener, key_change)
+            log.warning("key change", listener=link.listener, outcome=key_change, problem=problem)
+        answer, link.signed_on = network.answer_network(fields, link.signed_on, CODES[key_change])
         self._metrics.network_message(NETWORK_KINDS.get(fields["70"], "other"))
         return link.dialect.encode(answer)
 
@@ -142,7 +178,7 @@ def _response(fields: Fields, decision: Decision) -> Fields:
 
 
 def _log_line(request: Message, decision: Decision, elapsed: float) -> None:
-    """One line per message, only when asked for."""
+    """One line per message, of as many as are asked for; all of it is on the allow-list of `logs`."""
     origin = request.origin
     log.info(
         "answered", mti=origin.mti, stan=origin.stan, rrn=origin.rrn, card=request.card, decision=decision.id,

@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Final
 
 import msgspec
 
-from authsvc.errors import ConfigError
+from authsvc.errors import AuthsvcError, ConfigError
 from authsvc.logs import get_logger
 from authsvc.metrics import Metrics
-from authsvc.model import PLN
+from authsvc.model import PLN, Actor
 from authsvc.products import Product, Products
 
 log = get_logger(__name__)
@@ -43,28 +43,47 @@ class ProductsInForce(Mapping[str, Product]):
         return len(self.current)
 
 
-class Reloader:
-    """`load`: reads and checks the files, in a thread; raises ConfigError."""
+Record = Callable[[str, str, Actor | None], Awaitable[None]]
+"""Make a version and its content durable, and who asked for it. Raises LedgerDownError, StaleAccountError, LateError."""
 
-    def __init__(self, products: ProductsInForce, load: Callable[[], Products], metrics: Metrics) -> None:
+
+class Reloader:
+    """`load`: reads and checks the files, in a thread; raises ConfigError. `record`: told of each version before it is used."""
+
+    def __init__(
+        self, products: ProductsInForce, load: Callable[[], Products], metrics: Metrics, record: Record | None = None
+    ) -> None:
         self._products = products
         self._load = load
         self._metrics = metrics
+        self._record = record
         self._one_at_a_time = asyncio.Lock()
         self._take(products.current)
 
-    async def reload(self) -> bool:
-        """Put the files on disk in force; False, and nothing has changed, when one of them is wrong."""
+    async def record_start(self) -> None:
+        """The files that the engine was started with. Raises what `record` raises."""
+        if self._record is not None:
+            await self._record(content_hash(self._products.current), content(self._products.current), None)
+
+    async def reload(self, actor: Actor | None = None) -> str:
+        """Put the files on disk in force; "", or what is wrong with them, and then nothing has changed. `actor`: who asked."""
         async with self._one_at_a_time:
             try:
                 fresh = await asyncio.to_thread(self._load)
                 check_succession(self._products.current, fresh)
-            except ConfigError as error:
+                if self._record is not None:
+                    await self._record(content_hash(fresh), content(fresh), actor)
+            except AuthsvcError as error:
                 self._metrics.gauges.reload_refused()
                 log.error("reload refused, the products read before stay in force", problem=str(error))
-                return False
+                return str(error)
             log.info("products reloaded", version=self._take(fresh), count=len(fresh) - 1)
-            return True
+            return ""
+
+    @property
+    def version(self) -> str:
+        """Of what is in force."""
+        return content_hash(self._products.current)
 
     def _take(self, products: Products) -> str:
         self._products.current = products
@@ -86,7 +105,12 @@ def check_succession(before: Products, after: Products) -> None:
 
 def content_hash(products: Products) -> str:
     """What the files say, comments and layout apart: the first digits of a SHA-256 over everything parsed from them."""
-    return hashlib.sha256(msgspec.json.encode(products, order="deterministic")).hexdigest()[:DIGITS]
+    return hashlib.sha256(content(products).encode()).hexdigest()[:DIGITS]
+
+
+def content(products: Products) -> str:
+    """Everything parsed from the files, as JSON; `replay.versions` reads it back."""
+    return msgspec.json.encode(products, order="deterministic").decode()
 
 
 def labels_of(products: Products) -> tuple[dict[str, str], dict[str, str]]:

@@ -8,22 +8,32 @@ the link that sent it.
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol, cast
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple, Protocol, cast
 
 from msgspec.structs import replace
 
 from authsvc.codec.dialects import DIALECTS, Dialect
 from authsvc.codec.framing import FRAMINGS, FrameReader, Framing, frame
-from authsvc.config import ListenerConfig
-from authsvc.errors import PeerError
+from authsvc.config import LimitsConfig, ListenerConfig
+from authsvc.doors import Door, Room
+from authsvc.errors import ConfigError, PeerError
 from authsvc.logs import get_logger
 from authsvc.metrics import FrameCause, Metrics
+from authsvc.rate import Rate
 
 log = get_logger(__name__)
 
 SWEEP_SECONDS = 1.0
-FRAME_SECONDS = 10.0
-"""A frame that has begun must be whole after this long: else a peer could keep a link busy with one byte a minute."""
+MEMORY_SECONDS = 0.1
+"""How often at most the bytes that all links hold are counted."""
+_HOLDING = frozenset({"full", "rate"})
+"""Causes for which a message that was read is not even begun."""
+LEAVE_SECONDS = 0.05
+"""How long a link whose peer has been told the end is still read from: a socket closed with something unread in it takes the
+answers along that the peer has not got yet."""
 WRITE_BUFFER = 256 * 1024
 """Unread answers above which a link is not read from any more."""
 
@@ -31,6 +41,18 @@ WRITE_BUFFER = 256 * 1024
 def framing_of(config: ListenerConfig) -> Framing:
     """What a listener's settings say of its frames."""
     return replace(FRAMINGS[config.framing], inclusive=config.inclusive, tpdu=config.tpdu, vap=config.vap)
+
+
+class OpenLink(NamedTuple):
+    """A connection as it is now. `peer`: its address and port; `silent`: seconds since it last sent anything; `paused`: why it
+    is not read from, empty while it is."""
+
+    listener: str
+    peer: str
+    signed_on: bool
+    in_flight: int
+    silent: float
+    paused: list[str]
 
 
 class Handler(Protocol):
@@ -43,11 +65,12 @@ class Handler(Protocol):
 class LinkProtocol(asyncio.Protocol):
     """One connection. `signed_on`: False while authorizations are refused on it (0800, DE70 001 and 002)."""
 
-    def __init__(self, server: Server, listener: str, config: ListenerConfig) -> None:
+    def __init__(self, server: Server, listener: str, config: ListenerConfig, handler: Handler) -> None:
         self.listener = listener
         self.dialect: Dialect = DIALECTS[config.dialect]
         self.signed_on = not config.require_sign_on
         self._server = server
+        self._handler = handler
         self._config = config
         self._framing = framing_of(config)
         self._reader = FrameReader(self._framing, config.max_frame)
@@ -55,11 +78,18 @@ class LinkProtocol(asyncio.Protocol):
         self._in_flight = 0
         self._garbage = 0
         self._paused_for: set[str] = set()
+        self._half_closes = True
+        self._waiting: deque[bytes] = deque()
+        """Read, and not begun: one read can bring thousands of frames."""
+        self._rate = Rate(config.messages_per_second, config.burst) if config.messages_per_second else None
+        self.when_lost: Callable[[], None] = _nothing
         self._outgoing: list[bytes] = []
+        self._leaving = False
         self._heard = self._frame_began = asyncio.get_running_loop().time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._half_closes = transport.get_extra_info("sslcontext") is None
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER)
         self._server.joined(self)
 
@@ -68,9 +98,12 @@ class LinkProtocol(asyncio.Protocol):
         if self._reader.pending:
             self._server.metrics.frame_refused(self.listener, "cut_short")
         self._transport = None
+        self._waiting.clear()  # as if they had not been read: nobody answered them
         self._server.left(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._leaving:
+            return
         now = asyncio.get_running_loop().time()
         if not self._reader.pending:
             self._frame_began = now
@@ -82,8 +115,12 @@ class LinkProtocol(asyncio.Protocol):
             return
         if payloads:
             self._frame_began = now
-        for payload in payloads:
-            self._begin(payload)
+        if self._rate is None and len(payloads) <= self._config.max_in_flight - self._in_flight and not self._waiting:
+            for payload in payloads:
+                self._begin(payload)
+        else:
+            self._waiting.extend(payloads)
+            self._begin_waiting()
         if self._reader.broken is not None:
             self._lost_its_way()
 
@@ -97,14 +134,15 @@ class LinkProtocol(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The peer does not read its answers: take no more messages from it."""
         self.pause("write")
+        self._server.look_at_memory()
 
     def resume_writing(self) -> None:
         self.resume("write")
 
     def eof_received(self) -> bool:
-        """A peer that half-closes still gets the answers under way."""
+        """A peer that half-closes still gets the answers under way; in TLS there is no such thing."""
         self._server.finish(self)
-        return True
+        return self._half_closes
 
     def pause(self, cause: str) -> None:
         if not self._paused_for and self._transport is not None:
@@ -113,32 +151,79 @@ class LinkProtocol(asyncio.Protocol):
 
     def resume(self, cause: str) -> None:
         self._paused_for.discard(cause)
+        self._begin_waiting()
         if not self._paused_for and self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
     @property
     def in_flight(self) -> int:
-        return self._in_flight
+        """Messages that were read and are not answered yet."""
+        return self._in_flight + len(self._waiting)
+
+    @property
+    def buffered(self) -> int:
+        """Bytes held for this link: answers not taken, and what was read and is not begun."""
+        unsent = 0 if self._transport is None else self._transport.get_write_buffer_size()
+        return unsent + self._reader.buffered + sum(map(len, self._waiting))
+
+    def cut(self, cause: FrameCause) -> None:
+        """At once, whatever it still waits for."""
+        self._server.metrics.frame_refused(self.listener, cause)
+        log.warning("link cut", listener=self.listener, cause=cause)
+        self._waiting.clear()
+        if self._transport is not None:
+            self._transport.abort()
 
     def sweep(self, now: float) -> None:
         """Close a link that is silent for too long, or has a frame that never gets whole. Not while it waits for us."""
-        if self._in_flight or self._paused_for - {"write"}:
+        if self.in_flight or self._paused_for - {"write"}:
             return
         silent = 0 < self._config.idle_seconds < now - self._heard
         if "write" in self._paused_for:
             if silent and self._transport is not None:
                 self._server.metrics.frame_refused(self.listener, "idle")
                 self._transport.abort()  # its answers would never leave: nobody reads them
-        elif self._reader.pending and now - self._frame_began > self._server.frame_seconds:
+        elif self._reader.pending and now - self._frame_began > self._config.frame_seconds:
             self._refuse("cut_short")
         elif silent:
             self._refuse("idle")
+
+    def seen(self, now: float) -> OpenLink:
+        """`now`: by the loop's clock."""
+        peer = self._transport.get_extra_info("peername") if self._transport else None
+        address = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else ""
+        return OpenLink(
+            self.listener, address, self.signed_on, self.in_flight, now - self._heard, sorted(self._paused_for)
+        )
+
+    def leave(self) -> None:
+        """Tell the peer that nothing comes any more; whatever it sends from now on is not even looked at, so that it can be
+        sent again elsewhere."""
+        self._flush()
+        self._leaving = True
+        self._waiting.clear()
+        if self._transport is None or self._transport.is_closing() or not self._transport.can_write_eof():
+            return
+        self._transport.write_eof()
+        for cause in tuple(self._paused_for):
+            self.resume(cause)
 
     def close(self) -> None:
         """What has been answered still leaves."""
         self._flush()
         if self._transport is not None:
             self._transport.close()
+
+    def _begin_waiting(self) -> None:
+        """As many of those that wait as may be begun now; the others are begun by what ends or resumes."""
+        while self._waiting and self._in_flight < self._config.max_in_flight and not self._paused_for & _HOLDING:
+            wait = 0.0 if self._rate is None else self._rate.wait(asyncio.get_running_loop().time())
+            if wait:
+                self._server.metrics.held_back(self.listener)
+                self.pause("rate")
+                asyncio.get_running_loop().call_later(wait, self.resume, "rate")
+                return
+            self._begin(self._waiting.popleft())
 
     def _begin(self, payload: bytes) -> None:
         self._in_flight += 1
@@ -153,13 +238,15 @@ class LinkProtocol(asyncio.Protocol):
         """No exception leaves: an unforeseen one is answered DE39 96 and logged without any value of the message."""
         tpdu, message = self._framing.opened(payload)
         try:
-            answer = await self._server.handler.handle(self, message)
+            answer = await self._handler.handle(self, message)
         except Exception as error:
             log.error("fault", listener=self.listener, exc_info=error)
-            answer = self._server.handler.fault(self, message)
+            answer = self._handler.fault(self, message)
         finally:
             self._in_flight -= 1
             self._server.ended()
+        if self._waiting:
+            self._begin_waiting()
         if self._in_flight < self._config.max_in_flight // 2 + 1:
             self.resume("link")
         if answer is None:
@@ -194,69 +281,100 @@ class LinkProtocol(asyncio.Protocol):
 
     def _close(self, cause: str) -> None:
         log.warning("link closed", listener=self.listener, cause=cause)
+        self._waiting.clear()
         self.close()
 
 
+def _nothing() -> None:
+    """What a link that came through no door does when it is lost."""
+
+
 class Server:
-    """All listeners of one worker. `in_flight_limit`: most messages under way in all; above it no link is read from.
-    `frame_seconds`: as `FRAME_SECONDS`; `sweep_seconds`: how often links are looked at."""
+    """All listeners of one worker. `limits`: of all of them together; `sweep_seconds`: how often links are looked at."""
 
     def __init__(
         self,
         handler: Handler,
         metrics: Metrics,
-        in_flight_limit: int,
-        frame_seconds: float = FRAME_SECONDS,
+        limits: LimitsConfig,
         sweep_seconds: float = SWEEP_SECONDS,
     ) -> None:
         self.handler = handler
         self.metrics = metrics
-        self.frame_seconds = frame_seconds
         self._sweep_seconds = sweep_seconds
         self.tasks: set[asyncio.Task[None]] = set()
-        self._limit = in_flight_limit
+        self._limit = limits.in_flight
+        self._most_buffered = limits.buffered_kb * 1024
+        self._memory_check: asyncio.TimerHandle | None = None
+        self._room = Room(limits)
         self._in_flight = 0
         metrics.watch_in_flight(lambda: self._in_flight)
-        metrics.gauges.in_flight_limit(in_flight_limit)
+        metrics.gauges.in_flight_limit(limits.in_flight)
         self._links: set[LinkProtocol] = set()
         self._finishing: set[LinkProtocol] = set()
-        self._servers: list[asyncio.Server] = []
+        self._doors: list[Door] = []
         self._sweeper: asyncio.TimerHandle | None = None
         self._full = False
 
-    async def listen(self, name: str, config: ListenerConfig, shared: bool = False) -> int:
-        """Open one listener; returns its port. `shared`: with other workers (SO_REUSEPORT), the kernel deals the links."""
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(
-            lambda: LinkProtocol(self, name, config),
-            config.host,
-            config.port,
-            reuse_address=True,
-            reuse_port=shared or None,
-            backlog=1024,
+    async def listen(
+        self, name: str, config: ListenerConfig, handler: Handler | None = None, bound: socket.socket | None = None
+    ) -> int:
+        """Open one listener; returns its port. `handler`: of this listener, when it has one of its own; `bound`: its socket,
+        where somebody else keeps it over a restart of ours."""
+        door = Door(
+            name, config, self._room, self.metrics, lambda: LinkProtocol(self, name, config, handler or self.handler)
         )
-        self._servers.append(server)
+        port = await door.open(bound)
+        self._doors.append(door)
         self.metrics.gauges.watch_signed_on(name, lambda: self._signed_on(name))
         if self._sweeper is None:
-            self._sweep(loop.time())
-        return int(server.sockets[0].getsockname()[1])
+            self._sweep(asyncio.get_running_loop().time())
+        return port
 
-    async def drain(self, seconds: float) -> bool:
-        """Stop accepting and reading, answer what was accepted, close. False: `seconds` were not enough."""
-        for server in self._servers:
-            server.close()
+    def renew_certificates(self) -> None:
+        """Those of every listener, for the connections from now on. Raises ConfigError; the others are renewed then too."""
+        problems = []
+        for door in self._doors:
+            try:
+                door.renew()
+            except ConfigError as error:
+                problems.append(str(error))
+        if problems:
+            raise ConfigError("; ".join(problems))
+
+    async def drain(self, seconds: float, grace: float = 0.0) -> bool:
+        """Stop accepting; for `grace` seconds serve the links there are; stop reading, answer what was read, close. False:
+        `seconds` were not enough."""
+        for door in self._doors:
+            door.stop_accepting()
+        if grace:
+            await asyncio.sleep(LEAVE_SECONDS)  # what was accepted a moment ago becomes a link
+            await self._until_left(grace)
+        for door in self._doors:
+            door.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
         for link in self._links:
             link.pause("drain")
-        done = True
-        if self.tasks:
-            _, late = await asyncio.wait(self.tasks, timeout=seconds)
-            done = not late
+        until = asyncio.get_running_loop().time() + seconds
+        while self.tasks and (left := until - asyncio.get_running_loop().time()) > 0:  # those that wait follow
+            await asyncio.wait(self.tasks, timeout=left)
+        done = not self.tasks
+        for link in list(self._links):
+            link.leave()
+        await self._until_left(LEAVE_SECONDS)
         for link in list(self._links):
             link.close()
         await asyncio.sleep(0)
         return done
+
+    async def _until_left(self, seconds: float) -> None:
+        """Until every peer has gone by itself, at most so long."""
+        until = asyncio.get_running_loop().time() + seconds
+        while (
+            self._links or any(door.entering > 0 for door in self._doors)
+        ) and asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(LEAVE_SECONDS / 10)
 
     def joined(self, link: LinkProtocol) -> None:
         self._links.add(link)
@@ -272,6 +390,7 @@ class Server:
         self._links.discard(link)
         self._finishing.discard(link)
         self.metrics.disconnected(link.listener)
+        link.when_lost()
 
     def finish(self, link: LinkProtocol) -> None:
         """The peer sends no more: close when its last answer is out."""
@@ -284,6 +403,7 @@ class Server:
         self._in_flight += 1
         if self._in_flight >= self._limit and not self._full:
             self._full = True
+            self._room.served.clear()
             for link in self._links:
                 link.pause("full")
 
@@ -291,14 +411,36 @@ class Server:
         self._in_flight -= 1
         if self._full and self._in_flight <= self._limit * 3 // 4:
             self._full = False
+            self._room.served.set()
             for link in self._links:
                 link.resume("full")
         if self._finishing:
             asyncio.get_running_loop().call_soon(self._close_finished)
 
+    def look_at_memory(self) -> None:
+        """Soon: a link whose peer does not take its answers was found just now."""
+        if self._memory_check is None:
+            self._memory_check = asyncio.get_running_loop().call_later(MEMORY_SECONDS, self._cut_the_fullest)
+
+    def _cut_the_fullest(self) -> None:
+        """Links that hold the most go, until all the others are within the limit together."""
+        self._memory_check = None
+        held = {link: link.buffered for link in self._links}
+        total = sum(held.values())
+        for link in sorted(held, key=held.__getitem__, reverse=True):
+            if total <= self._most_buffered:
+                break
+            total -= held[link]
+            link.cut("memory")
+
     def _close_finished(self) -> None:
         for link in [link for link in self._finishing if not link.in_flight]:
             link.close()
+
+    def links(self) -> list[OpenLink]:
+        """Every link that is open now, for people."""
+        now = asyncio.get_running_loop().time()
+        return [link.seen(now) for link in self._links]
 
     def _signed_on(self, listener: str) -> int:
         return sum(link.signed_on for link in self._links if link.listener == listener)
@@ -310,5 +452,6 @@ class Server:
         self.metrics.gauges.loop_lag(max(0.0, now - planned))
         for link in list(self._links):
             link.sweep(now)
+        self._cut_the_fullest()
         planned = now + self._sweep_seconds
         self._sweeper = loop.call_at(planned, self._sweep, planned)

@@ -1,10 +1,11 @@
-"""Every number that docs claim is measured here: `make bench`.
+"""Every number that docs claim is measured here: `make bench`, and `python -m bench.growth` for the long one.
 
 test_bench_*  one part each; its budget stands in its docstring ("Budget: 40 µs") and beside the result
-system        the whole engine under load, between a bare echo server and the plain way, in one run
+system        the whole engine under load, beside a bare echo server of the same frames and the plain way, in one run
 growth        what a message costs as accounts, open holds, links and messages under way grow
-performance   puts what they measured into docs/performance.md
+plain, echo   the floor and the ceiling
 world         the account and the messages that all parts are measured on
-echo, plain   the ceiling and the floor that `system` measures beside the engine
-cpu           who used the processor
+loads, cpu    one load on one server; who used the processor (Linux)
+profile       py-spy beside a process, summed up
+page, plot    into docs/performance.md: tables, and curves as SVG
 """

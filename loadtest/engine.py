@@ -5,11 +5,13 @@ It is started and stopped as any operator would do it; nothing of it is imported
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from loadtest.api import Api
@@ -26,19 +28,21 @@ class EngineError(Exception):
 
 
 class PrivateEngine:
-    """A context manager. `clock`: "simulated" or "system"; `settings`: more "KEY=VALUE" for `--set`; `data_dir`: data that is
-    there already, and stays."""
+    """A context manager. `clock`: "simulated" or "system"; `settings`: more "KEY=VALUE" for `--set`; `environment`: put over
+    ours."""
 
-    def __init__(self, clock: str = "simulated", settings: tuple[str, ...] = (), data_dir: Path | None = None) -> None:
+    def __init__(
+        self, clock: str = "simulated", settings: tuple[str, ...] = (), environment: Mapping[str, str] | None = None
+    ) -> None:
+        self._environment = {**os.environ, **(environment or {})}
         self._clock = clock
-        self._kept_dir = data_dir
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> PrivateEngine:
         """Raises EngineError; then nothing is left behind."""
         self._folder = tempfile.TemporaryDirectory(prefix="authsvc-")
-        self.data_dir = self._kept_dir or Path(self._folder.name)
+        self.data_dir = Path(self._folder.name)
         self.iso_port, self.api_port = free_ports(2)
         self.api = Api(f"http://{HOST}:{self.api_port}", DEMO_TOKEN)
         self._log = self.data_dir / "engine.log"
@@ -51,7 +55,7 @@ class PrivateEngine:
             command += ["--set", setting]
         try:
             with self._log.open("wb") as log:
-                self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+                self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=self._environment)
             self._wait(self._process)
         except BaseException:
             self.__exit__()

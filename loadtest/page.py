@@ -100,21 +100,14 @@ def _percentiles(stage: Stage) -> Line:
     return Line(name, [(percent, value / 1000) for percent, value in stage.result.percentiles])
 
 
-NINES = (0.0, 50.0, 90.0, 99.0, 99.9, 99.99)
-
-
-def _log(value: float) -> float:
-    return math.log10(max(value, 0.001))
-
-
 def _nines(percent: float) -> float:
     """0 → 0, 90 → 1, 99 → 2, 99.9 → 3: so that the tail has room."""
     return min(4.5, -math.log10(max(1 - percent / 100, 10**-4.5)))
 
 
-def plot(lines: Sequence[Line], unit: str, log_y: bool = False, nines: bool = False, log_x: bool = False) -> str:
-    """One box with its axes; `log_x`, `log_y`: a logarithmic scale; `nines`: x is a percentile, drawn by its nines."""
-    across = _nines if nines else _log if log_x else float
+def plot(lines: Sequence[Line], unit: str, log_y: bool = False, nines: bool = False) -> str:
+    """One box with its axes; `log_y`: a logarithmic scale; `nines`: x is a percentile, drawn by its nines."""
+    across = _nines if nines else float
     points = [(across(x), y) for line in lines for x, y in line.points]
     if not points:
         return "<p>nothing came</p>"
@@ -127,12 +120,9 @@ def plot(lines: Sequence[Line], unit: str, log_y: bool = False, nines: bool = Fa
         down = (HEIGHT - BOTTOM) - (y - low_y) / ((high_y - low_y) or 1) * (HEIGHT - BOTTOM - 12)
         return f"{right:.1f},{down:.1f}"
 
-    ticks: Sequence[float] = NINES if nines else _sevenths(least, most)
-    if log_x:
-        ticks = sorted({x for line in lines for x, _ in line.points})
     drawn = [
-        *_grid(low_y, high_y, log_y, place, next(x for line in lines for x, _ in line.points)),
-        *_across(ticks, unit, nines or log_x, place),
+        *_grid(low_y, high_y, log_y, place, least if not nines else 0.0),
+        *_across(least, most, unit, nines, place),
     ]
     for number, line in enumerate(lines):
         colour = COLOURS[number % len(COLOURS)]
@@ -140,11 +130,11 @@ def plot(lines: Sequence[Line], unit: str, log_y: bool = False, nines: bool = Fa
             f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{" ".join(map(place, line.points))}"/>'
         )
         drawn.append(f'<text x="{LEFT + 8 + 110 * number}" y="12" style="fill:{colour}">{escape(line.name)}</text>')
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{"".join(drawn)}</svg>'
+    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{"".join(drawn)}</svg>'
 
 
 def _scaled(value: float, log_y: bool) -> float:
-    return _log(value) if log_y else value
+    return math.log10(max(value, 0.001)) if log_y else value
 
 
 def _range(values: Sequence[float], log_y: bool) -> tuple[float, float]:
@@ -166,15 +156,12 @@ def _grid(low: float, high: float, log_y: bool, place: object, at: float) -> Ite
         yield f'<text x="{LEFT - 6}" y="{float(down) + 4:.1f}" text-anchor="end">{value:g}</text>'
 
 
-def _sevenths(least: float, most: float) -> list[float]:
-    return [least + (most - least) * part / 6 for part in range(7)]
-
-
-def _across(values: Sequence[float], unit: str, exact: bool, place: object) -> Iterator[str]:
+def _across(least: float, most: float, unit: str, nines: bool, place: object) -> Iterator[str]:
     assert callable(place)
+    values = [0.0, 50.0, 90.0, 99.0, 99.9, 99.99] if nines else [least + (most - least) * n / 6 for n in range(7)]
     for value in values:
         right = place((value, 1.0)).partition(",")[0]
-        text = f"{value:.15g}" if exact else f"{value:.0f}"
+        text = f"{value:g}" if nines else f"{value:.0f}"
         yield f'<text x="{right}" y="{HEIGHT - 10}" text-anchor="middle">{text}</text>'
     yield f'<text x="{WIDTH - 10}" y="{HEIGHT - 10}" text-anchor="end">{escape(unit)}</text>'
 

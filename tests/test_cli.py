@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import iso8583
@@ -23,11 +24,16 @@ PURCHASE = bytes(
 ).hex()  # fmt: skip
 
 COMMANDS = [
-    (), ("serve",), ("check-config",), ("explain",), ("describe",), ("reconcile",), ("rebuild",), ("replay",), ("account",),
-    ("account", "open"), ("account", "show"),
-    ("account", "load"), ("account", "charge"), ("account", "statement"), ("account", "billing"),
-    ("account", "trial-balance"), ("card",), ("card", "issue"), ("card", "show"), ("card", "block"), ("card", "limits"),
-    ("account", "import"), ("card", "activate"), ("card", "unblock"), ("card", "unblock-pin"), ("present",),
+    (), ("serve",), ("check-config",), ("explain",), ("describe",), ("reconcile",), ("rebuild",), ("replay",), ("present",),
+    ("audit",), ("decisions",), ("links",), ("top",), ("token",), ("token", "new"), ("token", "list"), ("token", "revoke"),
+    ("keys",), ("keys", "wrap"), ("keys", "wrap-file"),
+    ("account",), *(("account", each) for each in (
+        "open", "show", "load", "charge", "statement", "billing", "trial-balance", "status", "transfer", "import",
+    )),
+    ("card",), *(("card", each) for each in (
+        "issue", "show", "block", "limits", "activate", "unblock", "unblock-pin", "pin", "contactless", "renew", "replace",
+        "duplicate", "three-ds", "unlock-3ds", "trust",
+    )),
 ]  # fmt: skip
 
 
@@ -118,6 +124,47 @@ def test_describe_of_hexadecimal_and_of_a_file(tmp_path: Path) -> None:
     file = tmp_path / "message.hex"
     file.write_text(PURCHASE + "\n")
     assert run("describe", str(file)).output == done.output
+
+
+def test_describe_of_standard_input_and_as_json() -> None:
+    """The same message by pipe, raw; the guess is told; as JSON it is said in the frame."""
+    raw = bytes.fromhex(PURCHASE)
+    piped = CliRunner().invoke(main, ["describe", "-"], input=raw)
+    assert piped.exit_code == 0, piped.output
+    assert piped.output == run("describe", PURCHASE).output
+    assert piped.output.startswith("guessed: dialect iso87-ascii, framing none\n")
+    (frame,) = json.loads(run("describe", "--json", PURCHASE).output)["frames"]
+    assert (frame["dialect"], frame["framing"], frame["guessed"], frame["broken"]) == (
+        "iso87-ascii",
+        "none",
+        True,
+        None,
+    )
+
+
+def test_describe_of_what_was_named() -> None:
+    """No guess then: another dialect or framing finds no message."""
+    named = run("describe", PURCHASE, "--dialect", "iso87-ascii", "--framing", "none")
+    assert named.exit_code == 0
+    assert "guessed" not in named.output
+    assert run("describe", PURCHASE, "--framing", "4b").exit_code == 1
+    assert run("describe", PURCHASE, "--dialect", "iso87-ebcdic").exit_code == 1
+    alone = run("describe", PURCHASE, "--tpdu")
+    assert (alone.exit_code, "--tpdu needs --framing" in alone.output) == (2, True)
+
+
+def test_describe_in_clear() -> None:
+    """Only when asked for."""
+    assert "4111111111111111" in run("describe", PURCHASE, "--clear").output
+    assert "4111111111111111" not in run("describe", PURCHASE).output
+
+
+def test_describe_of_a_capture() -> None:
+    """A file of tshark's; exit 1, because one of its messages is broken."""
+    done = run("describe", "tests/data/captures/engine.pcap")
+    assert done.exit_code == 1
+    assert "answers #9 after" in done.output
+    assert run("describe", "tests/data/captures/engine.pcapng").exit_code == 0
 
 
 @pytest.mark.parametrize("text", ["zzz", "00", "", "0" * 5000])

@@ -15,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 
 from authsvc import logs
 from authsvc.errors import PeerError
-from authsvc.logs import HIDDEN, LOGGABLE, configure, get_logger, log_loop_exception
+from authsvc.logs import HIDDEN, LOGGABLE, MessageLog, configure, get_logger, log_loop_exception, set_level
 from authsvc.model import CardId, Reason
 
 PAN = "4180390000000001"
@@ -194,3 +194,25 @@ def test_unknown_level() -> None:
     """The levels are those of the settings."""
     with pytest.raises(KeyError):
         configure("loud")
+
+
+def test_the_level_changes_while_it_runs(log: FilteringBoundLogger, output: io.StringIO) -> None:
+    """For loggers that have spoken before as well, and for those of other libraries."""
+    said = []
+    for level in ("info", "debug", "error", "warning"):
+        set_level(level)
+        for name in ("debug", "info", "warning", "error"):
+            getattr(log, name)("line")
+        logging.getLogger("other").warning("theirs %s", 1)
+        said.append([json.loads(line)["level"] for line in output.getvalue().splitlines()])
+        output.truncate(output.seek(0))
+    assert said == [
+        ["info", "warning", "error", "warning"], ["debug", "info", "warning", "error", "warning"],
+        ["error"], ["warning", "error", "warning"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("one_in", "of_ten"), [(1, 10), (2, 5), (3, 3), (10, 1), (11, 0)])
+def test_one_message_in_so_many(one_in: int, of_ten: int) -> None:
+    sampled = MessageLog(one_in)
+    assert sum(sampled.is_due() for _ in range(10)) == of_ten

@@ -13,14 +13,15 @@ import iso8583
 import psec
 import pytest
 import structlog
-from engine_parts import CARD, EXPIRY, KEYS, NO_REDIS, PAN, PIN, PRODUCTS, Parts, parts
+from engine_parts import CARD, EXPIRY, KEYS, NO_REDIS, NOON, PAN, PIN, PRODUCTS, Parts, parts
 from iso8583.specs import default_ascii
 
 from authsvc import logs
 from authsvc.codec.dialects import DIALECTS, Dialect
 from authsvc.errors import LateError, LedgerDownError, StaleAccountError
 from authsvc.ledger.journal import CommitUnknownError
-from authsvc.model import AccountId, Authorization, CardId, Decision, Pin, Reversal
+from authsvc.logs import MessageLog
+from authsvc.model import AccountId, Authorization, CardId, Decision, Pin, Reversal, UnixMs
 from authsvc.pipeline import Pipeline
 from authsvc.security.draws import Draws
 
@@ -44,10 +45,10 @@ async def engine(tmp_path: Path) -> AsyncIterator[Parts]:
         yield made
 
 
-def pipeline_of(engine: Parts, decider: Any = None, log_messages: bool = False) -> Pipeline:
+def pipeline_of(engine: Parts, decider: Any = None, one_in: int = 0) -> Pipeline:
     products = PRODUCTS
     return Pipeline(
-        decider or engine.decider, engine.vault, engine.hsm, Draws(KEYS), products, engine.metrics, log_messages
+        decider or engine.decider, engine.vault, engine.hsm, Draws(KEYS), products, engine.metrics, MessageLog(one_in)
     )
 
 
@@ -181,6 +182,25 @@ async def test_signed_off(engine: Parts, pipeline: Pipeline) -> None:
     assert (await ask(pipeline, purchase(1), link))["39"] == "00"
 
 
+@pytest.mark.parametrize(("fields", "code"), [
+    ({"f32": "423456"}, "00"), ({"f32": "00000423456"}, "00"), ({"f32": "42345"}, "58"), ({}, "58"), ({"f32": "0"}, "58"),
+    ({"t": "0400", "f32": "423456", "f90": f"0100000001{'0' * 32}"}, "25"),
+    ({"t": "0400", "f32": "423456", "f90": f"01000000010615100000{'423456':>011}{'0' * 11}"}, "25"),
+    ({"t": "0400", "f32": "423456", "f90": f"01000000010615100000{'999999':>011}{'0' * 11}"}, "58"),  # another's payment
+])  # fmt: skip
+async def test_acquirers_of_a_link(engine: Parts, fields: dict[str, str], code: str) -> None:
+    """`acquirers`: DE32 is one of them, and so is the acquirer in DE90; else 58, counted, and nothing is decided."""
+    products, one = PRODUCTS, frozenset({"423456", "7"})
+    narrow = Pipeline(
+        engine.decider, engine.vault, engine.hsm, Draws(KEYS), products, engine.metrics, MessageLog(0), acquirers=one
+    )
+    assert (await ask(narrow, purchase(**fields)))["39"] == code
+    refused = code == "58"
+    assert engine.count('authsvc_frames_refused_total{cause="acquirer",listener="main"}') == refused
+    assert (await engine.ledger.find(rrn="RRN000000001") == []) == refused
+    assert (await ask(narrow, {"t": "0800", "7": "0615100000", "11": "000009", "70": "301"}))["39"] == "00"
+
+
 class Failing:
     """A decider that raises."""
 
@@ -224,16 +244,18 @@ async def test_a_fault_nobody_foresaw(engine: Parts) -> None:
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
     """What is logged, with logging as it was before afterwards."""
-    before = structlog.get_config()
+    before, level = structlog.get_config(), logs.level()
     stream = io.StringIO()
-    logs._configure_ours(20, lambda *_args: structlog.WriteLogger(stream), cache=False)
+    logs.set_level("info")
+    logs._configure_ours(lambda *_args: structlog.WriteLogger(stream), cache=False)
     yield stream
+    logs.set_level(level)
     structlog.configure(**before)
 
 
 async def test_one_line_a_message_when_asked_for(engine: Parts, lines: io.StringIO) -> None:
     """style.md lesson 9: who, what, how it ended; no PAN, no PIN."""
-    await ask(pipeline_of(engine, log_messages=True), purchase(f52=pin_block("9999")))
+    await ask(pipeline_of(engine, one_in=1), purchase(f52=pin_block("9999")))
     (line,) = [json.loads(text) for text in lines.getvalue().splitlines()]
     assert {name: line[name] for name in ("event", "mti", "stan", "rrn", "card", "outcome", "reason")} == {
         "event": "answered", "mti": "0100", "stan": "000001", "rrn": "RRN000000001", "card": CARD,
@@ -253,3 +275,26 @@ async def test_a_format_error_names_the_field_and_not_its_value(pipeline: Pipeli
     (line,) = [json.loads(text) for text in lines.getvalue().splitlines()]
     assert (line["event"], line["field"]) == ("format_error", "DE48")
     assert PAN not in lines.getvalue()
+
+
+# ------------------------------------------------------------------------------------------------- messages without DE7
+
+
+async def test_a_message_without_de7_where_its_dialect_has_none(engine: Parts, pipeline: Pipeline) -> None:
+    """iso8583sim's own requests: the day stands in its place, so the same STAN on another day is another payment."""
+    line = Line()
+    line.dialect = DIALECTS["iso87-ascii-binary"]
+    message = line.dialect.encode(purchase(f7=None))
+
+    async def paid() -> Fields:
+        answer = await pipeline.handle(line, message)  # type: ignore[arg-type]
+        assert answer is not None
+        return line.dialect.decode(answer)
+
+    first = await paid()
+    assert (first["39"], "7" in first) == ("00", False)
+    assert await paid() == first
+    assert await engine.held() == 10_00
+    engine.now = UnixMs(NOON + 86_400_000)
+    assert (await paid())["38"] != first["38"]
+    assert await engine.held() == 20_00

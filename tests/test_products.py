@@ -143,7 +143,8 @@ def test_paragraphs_a_reader_would_look_up(step: str, credit: str, bps: str, sgb
 CODES = [
     # reasons, then DE39 for visa, mastercard, iso87 (rulebook section 3)
     ("FORMAT_ERROR", "30", "30", "30"), ("DUPLICATE", "94", "94", "94"), ("SYSTEM_ERROR", "96", "96", "96"),
-    ("LEDGER_UNAVAILABLE", "91", "91", "91"), ("MAC_INVALID", "96", "96", "96"), ("UNKNOWN_CARD", "14", "14", "14"),
+    ("LEDGER_UNAVAILABLE", "91", "91", "91"), ("MAC_INVALID", "96", "96", "96"), ("ACQUIRER_NOT_ALLOWED", "58", "58", "58"),
+    ("UNKNOWN_CARD", "14", "14", "14"),
     ("EXPIRED EXPIRY_MISMATCH", "54", "54", "54"), ("CARD_INACTIVE", "78", "62", "62"),
     ("TEMPORARILY_BLOCKED PERMANENTLY_BLOCKED REPLACED", "62", "62", "62"),
     ("LOST", "41", "41", "41"), ("STOLEN", "43", "43", "43"),

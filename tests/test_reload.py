@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
-from authsvc.errors import ConfigError
+from authsvc.errors import ConfigError, LedgerDownError
 from authsvc.metrics import Metrics
+from authsvc.model import Actor
 from authsvc.products import Product, Products, load_products
 from authsvc.reload import ProductsInForce, Reloader, check_succession, content_hash, labels_of
 
@@ -71,11 +73,33 @@ async def test_all_or_none() -> None:
     in_force = ProductsInForce(BEFORE)
     reloader = Reloader(in_force, load, Metrics(registry, products=BEFORE))
     done = await asyncio.gather(*(reloader.reload() for _ in range(2)))
-    assert done == [False, False]
+    assert [problem.partition(":")[0] for problem in done] == ["product prepaid-bps", "x.toml"]
     assert in_force.current is BEFORE
     assert registry.get_sample_value("authsvc_reload_ok") == 0
     assert registry.get_sample_value("authsvc_products_info", {"hash": content_hash(BEFORE)}) == 1
-    assert await reloader.reload()
+    assert await reloader.reload() == ""
     assert in_force["prepaid-bps"].name == "Other"
     assert registry.get_sample_value("authsvc_reload_ok") == 1
     assert registry.get_sample_value("authsvc_products_info", {"hash": content_hash(BEFORE)}) is None
+
+
+async def test_a_version_is_in_the_journal_before_it_is_in_force() -> None:
+    """With its whole content, which is read back as it was; where it cannot be remembered, nothing changes."""
+    recorded: list[tuple[str, str]] = []
+    in_force = ProductsInForce(BEFORE)
+
+    async def record(version: str, said: str, _actor: Actor | None) -> None:
+        assert in_force.current is BEFORE
+        recorded.append((version, said))
+        if len(recorded) == 2:
+            raise LedgerDownError("away")
+
+    other = with_bps(name="Other")
+    reloader = Reloader(in_force, lambda: other, Metrics(CollectorRegistry(), products=BEFORE), record)
+    await reloader.record_start()
+    assert await reloader.reload() == "away"
+    assert in_force.current is BEFORE
+    assert await reloader.reload() == ""
+    assert in_force.current is other
+    assert [version for version, _ in recorded] == [content_hash(BEFORE), content_hash(other), content_hash(other)]
+    assert [msgspec.json.decode(said, type=dict[str, Product]) for _, said in recorded] == [BEFORE, other, other]

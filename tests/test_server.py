@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,7 +12,7 @@ from engine_parts import until
 from prometheus_client import CollectorRegistry
 
 from authsvc.codec.framing import frame
-from authsvc.config import ListenerConfig
+from authsvc.config import LimitsConfig, ListenerConfig
 from authsvc.metrics import Metrics
 from authsvc.server import WRITE_BUFFER, LinkProtocol, Server, framing_of
 
@@ -68,10 +69,10 @@ class Peer:
 class Stand:
     """A server with its handler and metrics."""
 
-    def __init__(self, in_flight_limit: int, frame_seconds: float) -> None:
+    def __init__(self, in_flight_limit: int) -> None:
         self.gate = Gate()
         self.metrics = Metrics(CollectorRegistry(), products=(), listeners=("main",))
-        self.server = Server(self.gate, self.metrics, in_flight_limit, frame_seconds, sweep_seconds=0.02)
+        self.server = Server(self.gate, self.metrics, LimitsConfig(in_flight=in_flight_limit), sweep_seconds=0.02)
         self.port = 0
 
     async def connect(self) -> Peer:
@@ -86,8 +87,8 @@ class Stand:
 
 
 @asynccontextmanager
-async def stand(in_flight_limit: int = 100, frame_seconds: float = 10.0, **listener: object) -> AsyncIterator[Stand]:
-    made = Stand(in_flight_limit, frame_seconds)
+async def stand(in_flight_limit: int = 100, **listener: object) -> AsyncIterator[Stand]:
+    made = Stand(in_flight_limit)
     made.port = await made.server.listen("main", ListenerConfig(port=0, **listener))  # type: ignore[arg-type]
     yield made
     made.gate.open.set()
@@ -183,6 +184,7 @@ async def test_a_peer_that_never_reads_is_given_up() -> None:
         deaf._reader._transport.pause_reading()  # type: ignore[attr-defined]
         for _ in range(300):
             deaf.send(b"big")
+        await until(lambda: bool(given.gate.begun))
         await until(lambda: given.count('authsvc_connections{listener="main"}') == 0)
         assert given.refused("idle") == 1
 
@@ -400,3 +402,126 @@ async def test_a_link_begins_signed_on_or_not() -> None:
         for peer in (first, first, second):
             await peer.ask(b"x")
     assert seen == [False, True, False]
+
+
+# ------------------------------------------------------------------------------------------------------------- guards
+
+
+async def test_one_read_does_not_begin_more_than_a_link_may_have() -> None:
+    """A thousand frames in one go: `max_in_flight` of them are begun, the others wait, and all are answered in the end."""
+    async with stand(max_in_flight=4) as given:
+        peer = await given.connect()
+        given.gate.open.clear()
+        peer.send(*[b"%d" % number for number in range(1000)])
+        await until(lambda: len(given.gate.begun) >= 4)
+        await asyncio.sleep(0.05)
+        assert len(given.gate.begun) == 4
+        given.gate.open.set()
+        assert {await peer.receive() for _ in range(1000)} == {b"answer to %d" % number for number in range(1000)}
+
+
+async def test_what_waits_is_answered_before_a_half_closed_link_ends() -> None:
+    async with stand(max_in_flight=2) as given:
+        peer = await given.connect()
+        given.gate.open.clear()
+        peer.send(*[b"%d" % number for number in range(20)])
+        peer.writer.write_eof()
+        await until(lambda: len(given.gate.begun) == 2)
+        await asyncio.sleep(0.05)
+        given.gate.open.set()
+        assert {await peer.receive() for _ in range(20)} == {b"answer to %d" % number for number in range(20)}
+        assert await peer.is_closed()
+
+
+async def test_what_waits_is_answered_in_a_drain() -> None:
+    """It was read, so it was taken."""
+    async with stand(max_in_flight=2) as given:
+        peer = await given.connect()
+        given.gate.open.clear()
+        peer.send(*[b"%d" % number for number in range(20)])
+        await until(lambda: len(given.gate.begun) == 2)
+        draining = asyncio.create_task(given.server.drain(5))
+        await asyncio.sleep(0.02)
+        given.gate.open.set()
+        assert await draining
+        assert {await peer.receive() for _ in range(20)} == {b"answer to %d" % number for number in range(20)}
+
+
+async def test_a_link_that_sends_too_fast() -> None:
+    """`burst` at once, then `messages_per_second`: the rest waits unread, nothing is lost, another link is not slowed."""
+    async with stand(messages_per_second=200, burst=10) as given:
+        fast, other = await given.connect(), await given.connect()
+        fast.send(*[b"%d" % number for number in range(40)])
+        await until(lambda: len(given.gate.begun) >= 10)
+        assert len(given.gate.begun) < 30
+        assert await other.ask(b"x") == b"answer to x"
+        assert {await fast.receive() for _ in range(40)} == {b"answer to %d" % number for number in range(40)}
+        assert given.count('authsvc_links_held_back_total{listener="main"}') >= 1
+
+
+async def test_memory_for_all_links_together() -> None:
+    """`limits.buffered_kb`: the link that holds most is cut; who takes its answers does not notice."""
+    given = Stand(1000)
+    given.server = Server(given.gate, given.metrics, LimitsConfig(buffered_kb=100), sweep_seconds=0.02)
+    given.port = await given.server.listen("main", ListenerConfig(port=0, max_in_flight=1000))
+    deaf, good = await given.connect(), await given.connect()
+    deaf.writer.transport.set_write_buffer_limits(high=1 << 30)  # type: ignore[attr-defined]
+    deaf._reader._transport.pause_reading()  # type: ignore[attr-defined]
+    for _ in range(300):
+        deaf.send(b"big")
+        await asyncio.sleep(0)
+    await until(lambda: given.refused("memory") == 1)
+    await until(lambda: given.count('authsvc_connections{listener="main"}') == 1)
+    assert await good.ask(b"x") == b"answer to x"
+    assert await given.server.drain(5)
+
+
+async def test_a_successor_on_the_same_sockets() -> None:
+    """Server after server on one socket, each drained when the next listens, while peers connect for one message each: every
+    peer gets in, and every message its answer."""
+    bound = socket.socket()
+    bound.bind(("127.0.0.1", 0))
+    address, over = bound.getsockname(), asyncio.Event()
+    answered = 0
+
+    async def come_and_go() -> None:
+        nonlocal answered
+        while not over.is_set():
+            peer = Peer(*await asyncio.open_connection(*address))
+            assert await peer.ask(b"x") == b"answer to x"
+            peer.writer.close()
+            answered += 1
+
+    async def successor() -> Stand:
+        made = Stand(100)
+        await made.server.listen("main", ListenerConfig(port=0), bound=bound.dup())
+        return made
+
+    serving = await successor()
+    peers = [asyncio.create_task(come_and_go()) for _ in range(8)]
+    for _ in range(10):
+        before, wanted = serving, answered + 20
+        serving = await successor()
+        assert await before.server.drain(5, grace=0.2)
+        await until(lambda w=wanted: answered > w or any(peer.done() for peer in peers))  # type: ignore[misc]
+    over.set()
+    await asyncio.gather(*peers)
+    await serving.server.drain(5)
+    bound.close()
+
+
+async def test_a_drain_says_the_end_and_reads_on() -> None:
+    """What comes after the last answer is not looked at, and takes no answer along: the peer reads all of it, then the end."""
+    async with stand() as given:
+        peer = await given.connect()
+        given.gate.open.clear()
+        peer.send(b"big")
+        await until(lambda: given.gate.begun == [b"big"])
+        draining = asyncio.create_task(given.server.drain(5))
+        await asyncio.sleep(0.01)
+        peer.send(b"too late")
+        given.gate.open.set()
+        assert len(await peer.receive()) == 60_000
+        assert await peer.is_closed()
+        assert await draining
+        assert given.gate.begun == [b"big"]

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from authsvc.codec import subfields
+from authsvc.codec import amounts, subfields
+from authsvc.codec.amounts import AdditionalAmount
 from authsvc.codec.dialects import Fields
-from authsvc.model import PLN, Answer
+from authsvc.model import PLN, Answer, Minor
 
 ECHOED = ("2", "3", "4", "7", "11", "12", "13", "32", "37", "41", "42", "49", "70", "90")
 
@@ -73,5 +74,6 @@ def _private(fields: Mapping[str, str], cvv2: str) -> str:
 
 
 def _available(account_type: str, amount: int) -> str:
-    """A group of DE54: account type 2, amount type 02 (available balance), currency 3, C or D, 12 digits of grosze."""
-    return f"{account_type}02{PLN}{'D' if amount < 0 else 'C'}{abs(amount):012d}"
+    """The group of DE54 that says what may be spent, in grosze; D when that is below zero."""
+    available = AdditionalAmount(account_type, amounts.AVAILABLE, PLN, Minor(abs(amount)), debit=amount < 0)
+    return amounts.build([available])

@@ -1,145 +1,170 @@
-"""A message as a person reads it: every field with its name, its value, and what it means. For `authsvc describe`.
+"""A message as a person reads it: every field with its place, its name, its value, and what it means. For `authsvc describe`.
 
-PANs are masked, and what may never be shown is hidden: tracks, PIN block, CVV2, CAVV, chip data, MAC. A broken message
-shows what could be read, and where and why reading stopped.
+PANs are masked, unless asked for in clear; what may never be shown is never shown: tracks, PIN block, CVV2, CAVV, MAC, and
+what nobody knows the content of. A broken message shows what could be read, where reading stopped, what was expected
+there and of what kind the bytes around it are (`docs/decisions/0030-describe.md`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from authsvc.codec import meanings, subfields
-from authsvc.codec.answers import RESPONSES
-from authsvc.codec.dialects import Dialect, Fields, MessageError
-from authsvc.codec.pan import luhn_ok, mask
-from authsvc.errors import PeerError
+from authsvc.codec.around import around
+from authsvc.codec.dialects import Dialect, MessageError
+from authsvc.codec.field_meanings import meaning_of
+from authsvc.codec.inner_rows import inner_rows
+from authsvc.codec.layout import Element, Layout, Written
+from authsvc.codec.misfit import shape
+from authsvc.codec.pan import PanDisplay
+from authsvc.codec.reference import Dissected
 
 HIDDEN = frozenset({"34", "35", "36", "45", "52", "55", "64", "96", "125", "128"})
-"""Fields of which only the length is shown."""
+"""Fields of which only the length is shown; parts of 35 and 55 follow in rows of their own."""
 
-HIDDEN_SUBELEMENTS = frozenset({"43", "92"})
-SHOWN_SUBELEMENTS = frozenset({"22", "42", "61", "63", "87"})
+IN_PARTS = frozenset({"48", "54", "90", "95"})
+"""Fields that their parts say better. Whole, 48 would show the CVV2 among them."""
+
+SECRET = HIDDEN | IN_PARTS | {"2"}
+"""Fields none of whose bytes are shown beside a break; nor are those of free text."""
 
 FREE_TEXT = frozenset({"43", "44", "46", "47", *map(str, range(56, 64)), *map(str, range(102, 128))})
 """Fields whose content no standard fixes."""
 
-_LONG_NUMBER = re.compile("[0-9]{13,19}")
-
 
 class Row(Struct, frozen=True):
-    """One line. `field`: as "DE4" or "DE48.92"; `name`: as in the specification; `value`: fit to be shown."""
+    """One line. `field`: as "DE4" or "DE48.92"; `name`: as in the specification; `value`: fit to be shown; `offset`: of its
+    first byte in the message, its length in front included, -1 where a part has no bytes of its own; `length`: bytes."""
 
     field: str
     name: str
     value: str
     meaning: str = ""
+    offset: int = -1
+    length: int = 0
 
 
-def describe(payload: bytes, dialect: Dialect) -> str:
-    """The rows of `payload` as lines of text, and a last line that says so when it is broken."""
-    found, broken = rows(payload, dialect)
-    lines = [f"{row.field:<8}{row.name:<38}{row.value:<24}  {row.meaning}".rstrip() for row in found]
-    return "\n".join([*lines, broken] if broken else lines)
+class Broken(Struct, frozen=True):
+    """Where and why a message cannot be read. `offset`: byte of the message; `problem`: in the words of the answer's log;
+    `expected`, `found`: in words and kinds, without values; `before`, `after`: the bytes on either side, see `around`."""
+
+    field: str
+    offset: int
+    problem: str
+    expected: str
+    found: str
+    before: str
+    after: str
 
 
-def rows(payload: bytes, dialect: Dialect) -> tuple[list[Row], str]:
-    """What `payload` says, field by field, and why it is broken, "" when it is not."""
-    try:
-        fields, broken = dialect.decode(payload), ""
-    except MessageError as error:
-        where = "content" if error.position < 0 else f"byte {error.position} of {len(payload)}"
-        fields, broken = error.fields, f"broken at {error.field} ({where}): {error.problem}"
-    return list(_rows(fields, dialect)), broken
+class Description(Struct, frozen=True):
+    """`length`: of the message, in bytes; `broken`: None when all of it could be read and every field holds what it may."""
+
+    dialect: str
+    length: int
+    rows: tuple[Row, ...]
+    broken: Broken | None = None
 
 
-def payload_from_text(text: str, dialect: Dialect) -> bytes:
-    """The message in what was pasted, or in a file read as Latin-1: hexadecimal or raw, with a 2-byte header or not.
-
-    Raises PeerError("frame", …) when no message of this dialect begins in it.
-    """
-    raw = text.rstrip("\r\n").encode("latin-1", "replace")
-    for data in (*_from_hex(text), raw):
-        framed = len(data) > 2 and int.from_bytes(data[:2], "big") == len(data) - 2
-        if framed and dialect.begins_at(data, 2):
-            return data[2:]
-        if dialect.begins_at(data, 0):
-            return data
-    raise PeerError("frame", f"no message of dialect {dialect.name} begins here")
+def describe(payload: bytes, dialect: Dialect, pan: PanDisplay = PanDisplay.MASKED) -> Description:
+    """What `payload` says, field by field. Never raises, whatever the payload is."""
+    found = dialect.dissect(payload)
+    broken = None if found.error is None else _broken(payload, dialect, found, found.error)
+    return Description(dialect.name, len(payload), tuple(_rows(found, dialect, pan)), broken)
 
 
-def _from_hex(text: str) -> tuple[bytes, ...]:
-    try:
-        return (bytes.fromhex(text),)
-    except ValueError:
-        return ()
-
-
-def _rows(fields: Fields, dialect: Dialect) -> Iterator[Row]:
-    for field, value in fields.items():
-        name = str(dialect.spec[field]["desc"])
-        label = "MTI" if field == "t" else f"DE{field}"
-        yield Row(label, name, _shown(field, value), _meaning(field, value))
-        if field == "48":
-            yield from _private_rows(value)
-
-
-def _private_rows(value: str) -> Iterator[Row]:
-    try:
-        elements = subfields.parse(value)
-    except PeerError as error:
-        yield Row("DE48", "", "", error.problem)
-        return
-    for tag, element in elements.items():
-        if tag in HIDDEN_SUBELEMENTS:
-            shown = _hidden(element)
+def _rows(found: Dissected, dialect: Dialect, pan: PanDisplay) -> Iterator[Row]:
+    for field, value in found.values.items():
+        start, _, end = found.spans[field]
+        row = Row(_label(field), _name(field, dialect), "", offset=start, length=end - start)
+        if field == "bitmap":
+            yield replace(row, value=value)
+        elif field not in found.sound:
+            yield replace(row, value=shape(value), meaning=f"broken: {dialect.layout.contents[field].rule}")
         else:
-            shown = element if tag in SHOWN_SUBELEMENTS else _without_pans(element)
-        meaning = meanings.EXEMPTIONS.get(element, "") if tag == "22" else ""
-        yield Row(f"DE48.{tag}", meanings.SUBELEMENTS.get(tag, ""), shown, meaning)
+            yield replace(row, value=_shown(field, value, pan), meaning=meaning_of(field, value, found.values))
+            yield from _inner(field, value, found, dialect.layout, pan)
 
 
-def _shown(field: str, value: str) -> str:
+def _label(field: str) -> str:
+    return {"t": "MTI", "bitmap": "bitmap"}.get(field) or f"DE{field}"
+
+
+def _name(field: str, dialect: Dialect) -> str:
+    return "Bitmap" if field == "bitmap" else str(dialect.spec[field]["desc"])
+
+
+def _shown(field: str, value: str, pan: PanDisplay) -> str:
     if field in HIDDEN:
-        return _hidden(value)
-    if field == "2":
-        return mask(value)
-    # Its sub-elements follow in rows of their own; whole, it would show the CVV2 among them.
-    if field == "48":
+        return f"*** ({len(value)} characters)"
+    if field in IN_PARTS:
         return f"({len(value)} characters)"
-    return _without_pans(value) if field in FREE_TEXT else value
+    if field == "2":
+        return pan.shown(value)
+    # Not in free text alone: in a message whose fields have slipped, a PAN can stand anywhere.
+    return pan.text(value)
 
 
-def _hidden(value: str) -> str:
-    return f"*** ({len(value)} characters)"
+def _inner(field: str, value: str, found: Dissected, layout: Layout, pan: PanDisplay) -> Iterator[Row]:
+    """The parts of a field, each where it stands when a character of the value has its own place on the wire."""
+    if field not in layout.elements:
+        return
+    start, size = found.spans[field][1], _characters_a_byte(layout.elements[field])
+    for inner in inner_rows(field, value, found.values, pan):
+        placed = size > 0 and inner.offset >= 0
+        offset, length = (start + inner.offset // size, -(-inner.length // size)) if placed else (-1, 0)
+        yield Row(f"DE{field}{inner.part}", inner.name, inner.value, inner.meaning, offset, length)
 
 
-def _without_pans(value: str) -> str:
-    """Free text with every number in it that could be a PAN masked: nobody knows what senders put there."""
-    return _LONG_NUMBER.sub(lambda found: mask(found[0]) if luhn_ok(found[0]) else found[0], value)
-
-
-def _meaning(field: str, value: str) -> str:
-    match field:
-        case "t":
-            return _mti_meaning(value)
-        case "3":
-            return meanings.PROCESSING.get(value[:2], "")
-        case "22":
-            return meanings.ENTRY_MODES.get(value[:2], "")
-        case "25":
-            return meanings.CONDITIONS.get(value, "")
-        case "39":
-            return meanings.RESPONSE_CODES.get(value, "")
-        case "70":
-            return meanings.NETWORK.get(value, "")
+def _characters_a_byte(element: Element) -> int:
+    """Characters of the value that one byte of the wire holds; 0 where that is not fixed."""
+    match element.written:
+        case Written.TEXT | Written.HEX:
+            return 1
+        case Written.HEX_TWICE | Written.SIGNED_BCD:
+            return 0
         case _:
-            return ""
+            return 2
 
 
-def _mti_meaning(mti: str) -> str:
-    words = [table.get(digit, "") for table, digit in zip(meanings.MTI_PARTS, mti[1:], strict=True)]
-    text = ", ".join(word for word in words if word)
-    return text if mti in RESPONSES or mti in RESPONSES.values() else f"{text} (not one we know)"
+def _broken(payload: bytes, dialect: Dialect, found: Dissected, error: MessageError) -> Broken:
+    field = "t" if error.field == "MTI" else error.field.removeprefix("DE")
+    wrong_content = error.position < 0
+    offset = found.spans[field][1] if wrong_content and field in found.spans else max(error.position, 0)
+    if wrong_content and field in found.values:
+        told = shape(found.values[field])
+    else:
+        left = len(payload) - offset
+        told = f"{left} {'byte' if left == 1 else 'bytes'}"
+    hidden = {name for name in found.values if name in SECRET or name in FREE_TEXT or name not in found.sound}
+    before, after = around(payload, offset, found.spans, hidden - {"bitmap"}, dialect.layout)
+    return Broken(error.field, offset, error.problem, _expected(field, error, dialect.layout), told, before, after)
+
+
+_NOUNS = {
+    "n": "digits",
+    "x+n": "characters, a sign and digits",
+    "z": "characters of a track",
+    "an": "letters or digits",
+    "b": "bytes",
+}
+
+
+def _expected(field: str, error: MessageError, layout: Layout) -> str:
+    """What a message of this dialect has there."""
+    if error.problem.startswith("the message goes on"):
+        return "the end of the message"
+    if field == "t":
+        return "a message type: 0, a class 1 to 8, two digits"
+    if field == "bitmap":
+        kind = "bytes" if layout.bitmap == "bytes" else "hexadecimal characters"
+        return f"a bitmap of {8 if layout.bitmap == 'bytes' else 32 if layout.bitmap == 'wide-hex' else 16} {kind}"
+    element = layout.elements[field]
+    noun = _NOUNS.get(element.kind, "characters")
+    if element.kind == "b" and element.written is not Written.BYTES:
+        noun = "hexadecimal characters"
+    if not element.prefix:
+        return f"{element.length} {noun}"
+    return f"a length of {element.prefix} digits, and at most {element.length} {noun}"

@@ -9,21 +9,23 @@ from collections.abc import Mapping
 
 from authsvc.codec.compiled import Compiled
 from authsvc.codec.layout import Layout, load_layouts
-from authsvc.codec.reference import Fields, MessageError, Reference, Spec
+from authsvc.codec.mac_field import MacField
+from authsvc.codec.reference import Dissected, Fields, MessageError, Reference, Spec
 
 __all__ = ["DIALECTS", "Dialect", "Fields", "MessageError"]
 
 
 class Dialect:
-    """`name`: as in a listener's configuration."""
+    """`name`: as in a listener's configuration; `mac_field`: where its messages carry their MAC."""
 
-    __slots__ = ("_compiled", "_layout", "_reference", "name")
+    __slots__ = ("_compiled", "_reference", "layout", "mac_field", "name")
 
     def __init__(self, layout: Layout) -> None:
         self.name = layout.name
-        self._layout = layout
+        self.layout = layout
         self._reference = Reference(layout)
         self._compiled = Compiled(layout)
+        self.mac_field = MacField(layout)
 
     @property
     def spec(self) -> Spec:
@@ -53,10 +55,14 @@ class Dialect:
             self._compiled.encoded(fields)
         return payload
 
+    def dissect(self, payload: bytes) -> Dissected:
+        """The message with the place of every field, however broken it is: for people."""
+        return self._reference.dissect(payload)
+
     def begins_at(self, data: bytes, position: int) -> bool:
         """Whether a message of this dialect may begin at `position`: there is an MTI. For people's hex dumps only."""
-        start = data[position : position + self._layout.bitmap_at]
-        return len(start) == self._layout.bitmap_at and bool(self._reference.mti(start))
+        start = data[position : position + self.layout.bitmap_at]
+        return len(start) == self.layout.bitmap_at and bool(self._reference.mti(start))
 
 
 DIALECTS: dict[str, Dialect] = {name: Dialect(layout) for name, layout in load_layouts().items()}

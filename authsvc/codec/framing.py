@@ -78,6 +78,16 @@ class FrameReader:
         """Whether a frame has begun and is not whole yet."""
         return bool(self._rest)
 
+    @property
+    def buffered(self) -> int:
+        """Bytes of a frame that is not whole yet."""
+        return len(self._rest)
+
+    @property
+    def rest(self) -> bytes:
+        """What has come of the frame that is not whole yet, its header too."""
+        return self._rest
+
     def receive_data(self, data: bytes) -> list[bytes]:
         """The payloads completed by `data`; frames of length zero (keep-alives) are left out.
 

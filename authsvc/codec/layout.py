@@ -46,7 +46,7 @@ class Element(Struct, frozen=True):
 
 class Layout(Struct, frozen=True):
     """`characters`: a codec of one byte a character; `filler`: where the filler of an odd number of BCD digits stands in a
-    variable element; `contents`: what each field may hold, "t" the MTI."""
+    variable element; `contents`: what each field may hold, "t" the MTI; `undated`: its speakers leave out DE7."""
 
     name: str
     characters: str
@@ -56,6 +56,7 @@ class Layout(Struct, frozen=True):
     filler: Literal["before", "behind"]
     elements: Mapping[str, Element]
     contents: Mapping[str, Content]
+    undated: bool = False
 
     @property
     def bitmap_at(self) -> int:
@@ -74,6 +75,7 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     binary: Literal["hex", "bytes"]
     filler: Literal["before", "behind"] = "behind"
     unused: tuple[str, ...] = ()
+    undated: bool = False
     elements: dict[str, str] = {}
     written: dict[str, Written] = {}
 
@@ -104,6 +106,7 @@ def _layout(path: Path, rows: Mapping[str, str]) -> Layout:
         filler=file.filler,
         elements=elements,
         contents=_contents(elements, _unused(file.unused)),
+        undated=file.undated,
     )
 
 

@@ -1,4 +1,4 @@
-"""Network management, 0800: sign-on, sign-off, echo. No account, no decision: the link alone is concerned."""
+"""Network management, 0800: sign-on, sign-off, echo, key change. No account, no decision: the link alone is concerned."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from authsvc.codec.answers import to_refusal
 from authsvc.codec.dialects import Fields
 from authsvc.errors import PeerError
 
-SIGN_ON, SIGN_OFF, ECHO = "001", "002", "301"
+SIGN_ON, SIGN_OFF, KEY_CHANGE, ECHO = "001", "002", "161", "301"
 DONE, NOT_SUPPORTED = "00", "12"
 
 
@@ -17,18 +17,28 @@ def is_network_management(mti: str) -> bool:
     return mti in ("0800", "0801", "0820", "0821")
 
 
-def answer_network(fields: Mapping[str, str], signed_on: bool) -> tuple[Fields, bool]:
-    """The answer to an 0800, and whether the link is signed on after it.
+def key_block_of(fields: Mapping[str, str]) -> str | None:
+    """The key block (DE110) of a key change; None of any other message. Raises PeerError("DE110", …) when it is absent."""
+    if fields.get("70") != KEY_CHANGE:
+        return None
+    if "110" not in fields:
+        raise PeerError("DE110", "mandatory in a key change and absent")
+    return fields["110"]
 
-    A code of DE70 that we do not know is answered 12, and so is a key change (161), which needs a key store to put the
-    new key in. Raises PeerError("DE70", …) when there is none, PeerError("MTI", …) on another kind of message.
+
+def answer_network(fields: Mapping[str, str], signed_on: bool, key_change: str = NOT_SUPPORTED) -> tuple[Fields, bool]:
+    """The answer to an 0800, and whether the link is signed on after it. `key_change`: DE39 of a key change (161).
+
+    A code of DE70 that we do not know is answered 12. Raises PeerError("DE70", …) when there is none, PeerError("MTI", …)
+    on another kind of message.
     """
     if not is_network_management(fields["t"]):
         raise PeerError("MTI", "is no network management request")
     code = fields.get("70")
     if code is None:
         raise PeerError("DE70", f"mandatory in {fields['t']} and absent")
-    answer = to_refusal(fields, DONE if code in (SIGN_ON, SIGN_OFF, ECHO) else NOT_SUPPORTED)
+    done = key_change if code == KEY_CHANGE else DONE if code in (SIGN_ON, SIGN_OFF, ECHO) else NOT_SUPPORTED
+    answer = to_refusal(fields, done)
     assert answer is not None, "every network management request has a response"
     if code == SIGN_ON:
         signed_on = True

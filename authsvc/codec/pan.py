@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-_DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
+import re
+from enum import Enum
+
+_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
 
 def _luhn_sum(digits: str) -> int:
     """Sum of the digits from the right, every second one doubled and its own digits summed."""
-    text = digits.encode("ascii")
-    return sum(text[::-2]) + sum(text[-2::-2].translate(_DOUBLED)) - len(text) * ord("0")
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        total += _DOUBLED[int(digit)] if place % 2 else int(digit)
+    return total
 
 
 def is_pan(text: str) -> bool:
@@ -33,3 +38,53 @@ def mask(pan: str) -> str:
     if len(pan) < 12:
         return "*" * len(pan)
     return f"{pan[:6]}{'*' * (len(pan) - 10)}{pan[-4:]}"
+
+
+class PanDisplay(Enum):
+    """How a card number is shown to a person who describes messages."""
+
+    MASKED = "masked"
+    CLEAR = "clear"
+
+    def shown(self, pan: str) -> str:
+        """`pan` as it may be shown."""
+        return mask(pan) if self is PanDisplay.MASKED else pan
+
+    def text(self, text: str) -> str:
+        """Text that nobody knows the content of. Masked, it has no number of 16 digits or more, whatever its check digit: in a
+        message whose fields have slipped, a PAN can have other digits right beside it."""
+        return without_pans(text, surely=16) if self is PanDisplay.MASKED else text
+
+
+def without_pans(text: str, surely: int = 10**6) -> str:
+    """`text` with every number in it that can be a card's masked, blanks or hyphens between its digits or not; and every
+    number of at least `surely` digits."""
+
+    def masked(found: re.Match[str]) -> str:
+        digits = _BETWEEN.sub("", found[0])
+        if not (_is_card_number(digits) or len(digits) >= surely):
+            return found[0]
+        shown = iter(mask(digits))
+        return "".join(character if character in " -" else next(shown) for character in found[0])
+
+    return _NUMBER.sub(masked, text)
+
+
+def holds_pan(key: str) -> bool:
+    """Whether a word of `key`, letters and digits between anything else, is a number that can be a card's. Digits inside
+    a longer word are none: a UUID has such runs by chance."""
+    return any(_is_card_number(word) for word in _WORD.findall(key))
+
+
+def _is_card_number(digits: str) -> bool:
+    """Its length is one that its first digits have (ISO/IEC 7812-1 ranges in use), and its last digit is right."""
+    return _ISSUED.fullmatch(digits) is not None and luhn_ok(digits)
+
+
+_NUMBER = re.compile("[0-9](?:[ -]?[0-9]){12,}")
+_BETWEEN = re.compile("[ -]")
+_WORD = re.compile("[0-9A-Za-z]+")
+_ISSUED = re.compile(
+    "4[0-9]{12}|4[0-9]{15}|4[0-9]{18}|5[0-9]{15}|2[2-7][0-9]{14}|3[47][0-9]{13}|3[0689][0-9]{12}|35[0-9]{14}|6[0-9]{15,18}"
+)
+"""13 digits of a time in milliseconds, or 19 in nanoseconds, are none: keys and references are often made of them."""

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import iso8583
 from iso8583.specs import default_ascii
+from msgspec import Struct
 
 from authsvc.codec.content import UNUSED
 from authsvc.codec.layout import Element, Layout, Written
@@ -55,6 +56,17 @@ class MessageError(PeerError):
         self.position = position
 
 
+class Dissected(Struct, frozen=True):
+    """A payload as far as it could be cut. `values`: the fields found, wrong ones too, and "bitmap" in hexadecimal; `spans`:
+    where each stands: first byte, first byte behind its length, byte behind its last; `sound`: the fields that are right;
+    `error`: what is wrong first, None when nothing is."""
+
+    values: Mapping[str, str]
+    spans: Mapping[str, tuple[int, int, int]]
+    sound: frozenset[str]
+    error: MessageError | None
+
+
 class Reference:
     """`spec`: the layout as a pyiso8583 specification, not to be changed afterwards."""
 
@@ -85,6 +97,48 @@ class Reference:
         if broken is not None:
             raise broken
         return fields
+
+    def dissect(self, payload: bytes) -> Dissected:
+        """The same with every place, for people: it never raises."""
+        error: MessageError | None = None
+        try:
+            sound = self.decode(payload)
+        except MessageError as found:
+            error, sound = found, found.fields
+        values, raw = self._as_far_as_it_goes(payload, error)
+        spans, position = {}, 0
+        for field, piece in raw.items():
+            start = position + len(piece["len"])
+            spans[field], position = (position, start, start + len(piece["data"])), start + len(piece["data"])
+        if "p" in spans:
+            spans["bitmap"] = (spans["p"][0], spans["p"][0], spans.pop("1", spans["p"])[2])
+            del spans["p"]
+            values = {"t": values["t"], "bitmap": self._bitmap(payload, spans["bitmap"]), **values}
+        return Dissected(values, spans, frozenset(sound), error)
+
+    def _as_far_as_it_goes(
+        self, payload: bytes, error: MessageError | None
+    ) -> tuple[Fields, dict[str, Mapping[str, bytes]]]:
+        """Fields and their bytes, in the order of the message, up to where cutting stopped."""
+        if error is not None and error.field in ("MTI", "bitmap", "DE65") and error.position >= 0:
+            return dict(error.fields), {
+                "t": {"len": b"", "data": payload[: self._layout.bitmap_at]}
+            } if error.fields else {}
+        try:
+            decoded, raw = self._cut(payload)
+        except iso8583.DecodeError as stop:
+            decoded, raw = dict(stop.doc_dec), dict(stop.doc_enc)
+            if not stop.msg.startswith("Extra data"):
+                decoded.pop(stop.field, None)
+                raw = {field: piece for field, piece in raw.items() if field in decoded}
+        order = [field for field in ("t", "p", "1") if field in raw] + [field for field in raw if field in self._holds]
+        return self._from_words(decoded), {field: raw[field] for field in dict.fromkeys(order)}
+
+    def _bitmap(self, payload: bytes, span: tuple[int, int, int]) -> str:
+        data = payload[span[0] : span[2]]
+        if self._layout.bitmap == "bytes":
+            return data.hex().upper()
+        return data.decode(self._layout.characters).upper()
 
     def encode(self, fields: Mapping[str, str]) -> bytes:
         """The message of these fields; a short fixed field is filled up: blanks after text, zeros before digits.

@@ -12,7 +12,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from authsvc.codec import card_present, subfields
+from authsvc.codec import amounts, card_present, subfields, track
+from authsvc.codec.originals import parse_original, parse_replacement
 from authsvc.errors import PeerError
 from authsvc.model import (
     Authorization,
@@ -56,6 +57,11 @@ SAME_IN_A_REPEAT = (
     "3", "4", "5", "6", "12", "13", "14", "18", "22", "25", "37", "38", "39", "49", "50", "51", "54", "90", "95",
 )  # fmt: skip
 """What a repeat must say again. Not 35, 48, 52, 55, 64, 128: a sender may encrypt or sign them anew."""
+
+KEPT = ("37", "42", "48")
+"""Of what the journal keeps as it came, the fields in which a short card number has room."""
+LONGEST_KEPT = 15
+"""Characters of the longest of them, DE42 and DE48.63; a card number is mostly longer."""
 
 _NOTHING = ("",) * len(SAME_IN_A_REPEAT)
 _CVV2 = "92"
@@ -101,10 +107,9 @@ def pan_of(fields: Mapping[str, str]) -> str:
     pan = fields.get("2")
     if pan is not None:
         return pan
-    track = fields.get("35")
-    if track is None:
+    if "35" not in fields:
         raise PeerError("DE2", f"neither it nor DE35 is in {fields['t']}")
-    return _track_parts(track)[0]
+    return track.split(fields["35"])[0]
 
 
 def to_request(fields: Mapping[str, str], card: CardRef, checks: Checks) -> Received:
@@ -160,7 +165,7 @@ def _authorization(fields: Mapping[str, str], card: CardRef, checks: Checks) -> 
         offline_pin=present.offline_pin,
         stripe=present.stripe,
         cvm=present.cvm,
-        cash=subfields.cashback(fields["54"]) if "54" in fields else Minor(0),
+        cash=amounts.cashback(fields["54"]) if "54" in fields else Minor(0),
         takes_part=private.get(_PARTIAL) == "1",
         link=_link(private),
         adds_to=_named(fields),
@@ -175,11 +180,10 @@ def _authorization(fields: Mapping[str, str], card: CardRef, checks: Checks) -> 
 def _presentment(fields: Mapping[str, str], card: CardRef) -> Presentment:
     """An 0220 claims all that is left of its authorization."""
     _require(fields, MANDATORY_IN_PRESENTMENT)
-    pan_of(fields)
     kind = KINDS.get(fields["3"][:2])
     if kind is None:
         raise PeerError("DE3", "not the processing code of a presentment")
-    if kind is Kind.PURCHASE and "54" in fields and subfields.cashback(fields["54"]):
+    if kind is Kind.PURCHASE and "54" in fields and amounts.cashback(fields["54"]):
         kind = Kind.CASHBACK
     return Presentment(
         account=card.account,
@@ -198,14 +202,13 @@ def _presentment(fields: Mapping[str, str], card: CardRef) -> Presentment:
         condition=fields.get("25", "00"),
         mcc=fields.get("18", ""),
         country=fields.get("19", ""),
-        cash=subfields.cashback(fields["54"]) if "54" in fields else Minor(0),
+        cash=amounts.cashback(fields["54"]) if "54" in fields else Minor(0),
         link=subfields.parse(fields["48"]).get(_LINK, "").strip() if "48" in fields else "",
     )
 
 
 def _reversal(fields: Mapping[str, str], card: CardRef) -> Reversal:
     _require(fields, MANDATORY_IN_REVERSAL)
-    pan_of(fields)  # mandatory, though `card` already says all that is needed of it
     return Reversal(
         account=card.account,
         card=card.card,
@@ -215,7 +218,7 @@ def _reversal(fields: Mapping[str, str], card: CardRef) -> Reversal:
         original=_original(fields),
         amount=Minor(int(fields["4"])),
         currency=fields.get("49", ""),
-        becomes=Minor(int(fields["95"][:12])) if "95" in fields else None,
+        becomes=parse_replacement(fields["95"]).amount if "95" in fields else None,
     )
 
 
@@ -226,6 +229,9 @@ def _require(fields: Mapping[str, str], mandatory: tuple[str, ...]) -> None:
 
 
 def _origin(fields: Mapping[str, str]) -> Origin:
+    pan = pan_of(fields)
+    if len(pan) <= LONGEST_KEPT:
+        _require_apart(fields, pan)
     get = fields.get
     return Origin(
         mti=fields["t"],
@@ -236,6 +242,13 @@ def _origin(fields: Mapping[str, str]) -> Origin:
         merchant=get("42", "").strip(),
         rrn=get("37", "").strip(),
     )
+
+
+def _require_apart(fields: Mapping[str, str], pan: str) -> None:
+    """Refuse a card number that came again where the journal keeps what came."""
+    for field in KEPT:
+        if pan in fields.get(field, ""):
+            raise PeerError(f"DE{field}", "holds the card number")
 
 
 def _original(fields: Mapping[str, str]) -> Original:
@@ -253,7 +266,8 @@ def _named(fields: Mapping[str, str]) -> Original | None:
     data = fields.get("90", "")
     if not data.strip("0"):
         return None
-    return Original(mti=data[:4], stan=data[4:10], sent=data[10:20], acquirer=data[20:31].lstrip("0"))
+    named = parse_original(data)
+    return Original(mti=named.mti, stan=named.stan, sent=named.sent, acquirer=named.acquirer.lstrip("0"))
 
 
 def _link(private: Mapping[str, str]) -> str:
@@ -284,7 +298,7 @@ def _kind(fields: Mapping[str, str], amount: int) -> Kind:
         return kind
     if _named(fields) is not None:
         return Kind.INCREMENTAL
-    if "54" in fields and subfields.cashback(fields["54"]):
+    if "54" in fields and amounts.cashback(fields["54"]):
         return Kind.CASHBACK
     condition = fields.get("25")
     if amount == 0 or condition == "51":
@@ -301,19 +315,12 @@ def _unsupported(fields: Mapping[str, str]) -> str:
     return ""
 
 
-def _track_parts(track: str) -> tuple[str, str]:
-    """PAN, and what stands after its separator, in track 2 (ISO/IEC 7813): "=", or "D" where it was hexadecimal."""
-    pan, _, rest = track.replace("D", "=", 1).partition("=")
-    return pan, rest
-
-
 def _expiry(fields: Mapping[str, str]) -> str:
-    """YYMM as presented: DE14, else the one on the track, else ""."""
+    """YYMM as presented: DE14, else the one on the track, else "". Raises MisfitError on a track that cannot be read."""
     presented = fields.get("14")
     if presented is not None:
         return presented
-    on_track = _track_parts(fields.get("35", ""))[1][:4]
-    return on_track if len(on_track) == 4 and on_track.isdigit() else ""
+    return track.parse(fields["35"]).expiry if "35" in fields else ""
 
 
 def _cvv2(value: str, pan: str, expiry: str, checks: Checks) -> str:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
 from litestar.dto import MsgspecDTO
 from msgspec import Meta, Struct
+from msgspec.structs import force_setattr
 
+from authsvc.codec.pan import holds_pan, without_pans
 from authsvc.control.errors import bad_field
 from authsvc.model import AccountStatus, BlockKind, By, DuplicateCause, Scheme
 
@@ -42,7 +44,14 @@ Seconds = Annotated[int, Meta(ge=-3_200_000_000, le=3_200_000_000, description="
 
 
 class Body(Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of all bodies."""
+    """Base of all bodies. `free_text`: fields that people type into; a card number in one is masked right here, before
+    anything remembers it (`docs/decisions/0031-card-numbers-in-free-text.md`)."""
+
+    free_text: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        for name in self.free_text:
+            force_setattr(self, name, without_pans(getattr(self, name)))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(...)"
@@ -50,6 +59,8 @@ class Body(Struct, frozen=True, forbid_unknown_fields=True):
 
 class OpenAccountBody(Body, frozen=True):
     """`credit_limit`: needed for a credit product, forbidden for any other."""
+
+    free_text: ClassVar = ("holder",)
 
     product: str
     credit_limit: Amount | None = None
@@ -68,12 +79,16 @@ class ThreeDsBody(Body, frozen=True):
 
 
 class LoadBody(Body, frozen=True):
+    free_text: ClassVar = ("reference",)
+
     amount: Amount
     reference: PaymentReference
 
 
 class TransferBody(Body, frozen=True):
     """`iban`: with or without spaces, with or without "PL"."""
+
+    free_text: ClassVar = ("reference",)
 
     card: str
     amount: Amount
@@ -83,6 +98,8 @@ class TransferBody(Body, frozen=True):
 
 class ChargeBody(Body, frozen=True):
     """`card`: whose share it is, on an account with several cards."""
+
+    free_text: ClassVar = ("reference",)
 
     kind: Literal["fee", "commission", "interest", "overdue_interest", "reminder_cost", "court_cost", "write_off"]
     amount: Amount
@@ -123,6 +140,9 @@ class PresentmentBody(Body, frozen=True):
             return "rrn", "a reversal needs it, or authorization_code, or decision"
         if self.decision and not self.reversal:
             return "decision", "only a reversal names one"
+        for name in ("reference", "decision"):
+            if holds_pan(getattr(self, name)):
+                return name, "it is kept, so it must not hold a card number"
         return None
 
 
@@ -218,6 +238,13 @@ class ClockBody(Body, frozen=True):
 
     now: Moment | None = None
     advance_seconds: Seconds | None = None
+
+
+class LogBody(Body, frozen=True):
+    """`messages_one_in`: a line for one message in so many, 0 none."""
+
+    level: Literal["debug", "info", "warning", "error"] | None = None
+    messages_one_in: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
 
 
 B = TypeVar("B")

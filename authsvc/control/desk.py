@@ -7,7 +7,7 @@ from typing import NamedTuple
 from authsvc.control.errors import bad_field, refused, unavailable, unknown
 from authsvc.control.ports import Engine, Mint
 from authsvc.ledger.journal import VaultEntry
-from authsvc.model import Account, AccountId, Card, CardId, Command, Decision, Reason, Refused, UnixMs
+from authsvc.model import Account, AccountId, Actor, Card, CardId, Command, Decision, Reason, Refused, UnixMs
 from authsvc.products import Product, Products
 from authsvc.rules.views import as_of
 
@@ -33,9 +33,10 @@ class FoundCard(NamedTuple):
 
 
 class Desk:
-    """One for the whole API; it keeps nothing."""
+    """One for a call. `actor`: whose token it came with; it stands in every decision the call makes."""
 
-    def __init__(self, engine: Engine, products: Products, mint: Mint) -> None:
+    def __init__(self, engine: Engine, products: Products, mint: Mint, actor: Actor) -> None:
+        self.actor = actor
         self.engine = engine
         self.products = products
         self.mint = mint
@@ -69,7 +70,7 @@ class Desk:
 
     async def decide(self, command: Command, vault: VaultEntry | None = None) -> Decision:
         """The decision that did it, this time or at the first call of its key. Raises 409 when it is refused."""
-        decision = await self.engine.command(command, vault)
+        decision = await self.engine.command(command, vault, self.actor)
         match decision.outcome:
             case Refused(reason=reason) if reason in _NOT_NOW:
                 raise unavailable("it could not be decided")

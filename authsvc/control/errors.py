@@ -92,6 +92,11 @@ def refused(outcome: Refused) -> ApiError:
     return ApiError(HTTPStatus.CONFLICT, problem)
 
 
+def conflict(detail: str) -> ApiError:
+    """409 that no decision stands behind. `detail` is ours, and quotes nothing of the request."""
+    return ApiError(HTTPStatus.CONFLICT, Problem(detail))
+
+
 def unavailable(detail: str) -> ApiError:
     """503: it may be tried again."""
     return ApiError(HTTPStatus.SERVICE_UNAVAILABLE, Problem(detail), {"Retry-After": RETRY_AFTER_SECONDS})

@@ -10,6 +10,7 @@ import msgspec
 from litestar import Request
 from msgspec import Struct
 
+from authsvc.codec.pan import holds_pan
 from authsvc.control.bodies import Body
 from authsvc.control.errors import bad_field
 
@@ -34,8 +35,11 @@ class Once(Struct, frozen=True):
 
 
 def once(request: Request[Any, Any, Any]) -> Once:
-    """Litestar dependency. 400 when the header is there but is not 1 to 128 visible ASCII characters."""
+    """Litestar dependency. 400 when the header is there but is not 1 to 128 visible ASCII characters,
+    or holds a card number."""
     key = request.headers.get(HEADER.lower())
     if key is not None and not _KEY.match(key):
         raise bad_field(HEADER, "1 to 128 visible ASCII characters are needed")
+    if key is not None and holds_pan(key):  # the journal keeps it, and a key cannot be masked: two would become one
+        raise bad_field(HEADER, "it is kept, so it must not hold a card number")
     return Once(key or "", f"{request.method} {request.url.path}")

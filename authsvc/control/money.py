@@ -161,7 +161,7 @@ async def _in_order(claims: list[_Claim], desk: Desk, room: asyncio.Semaphore) -
 async def _present(claim: _Claim, desk: Desk) -> PresentmentOutcome:
     if claim.request is None:
         return PresentmentOutcome("refused", reason=Reason.UNKNOWN_CARD)
-    decision = await desk.engine.present(claim.request)
+    decision = await desk.engine.present(claim.request, desk.actor)
     # What is decided now is decided on this very object; what comes out of the journal has one of its own.
     return replace(outcome_of(decision), repeated=decision.request is not claim.request)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple, Protocol
 
 from authsvc.ledger.journal import VaultEntry
 from authsvc.model import (
     Account,
     AccountId,
+    Actor,
     CardId,
     CardRef,
     Command,
@@ -23,8 +24,43 @@ from authsvc.model import (
 MetricsText = Callable[[], Awaitable[bytes]]
 """All metrics in the Prometheus text format."""
 
-Readiness = Callable[[], dict[str, bool]]
-"""Each dependency by name, and whether it can be used right now."""
+
+class LogSettings(NamedTuple):
+    """`level`: debug, info, warning, error; `one_in`: how many messages one line is for, 0: no lines for messages."""
+
+    level: str
+    one_in: int
+
+
+class OpenLink(Protocol):
+    """A connection of an acquirer as it is now; see `server.OpenLink`."""
+
+    @property
+    def listener(self) -> str: ...
+    @property
+    def peer(self) -> str: ...
+    @property
+    def signed_on(self) -> bool: ...
+    @property
+    def in_flight(self) -> int: ...
+    @property
+    def silent(self) -> float: ...
+    @property
+    def paused(self) -> list[str]: ...
+
+
+OpenLinks = Callable[[], Sequence[OpenLink]]
+
+
+class Dependencies(NamedTuple):
+    """Each by name, and whether it can be used right now. `needed`: without it nothing is authorized; `useful`: without it we
+    are slower."""
+
+    needed: dict[str, bool]
+    useful: dict[str, bool]
+
+
+Readiness = Callable[[], Dependencies]
 
 
 class Engine(Protocol):
@@ -33,11 +69,11 @@ class Engine(Protocol):
     All of it may raise LedgerDownError; `command` also StaleAccountError (lost every race) and PanTakenError.
     """
 
-    async def command(self, command: Command, vault: VaultEntry | None = None) -> Decision:
+    async def command(self, command: Command, vault: VaultEntry | None = None, actor: Actor | None = None) -> Decision:
         """Decided and durable. A repeat (same idempotency key, same fingerprint) gets the earlier decision; the same
         key with another fingerprint is Refused(DUPLICATE)."""
 
-    async def present(self, request: Presentment | Reversal) -> Decision:
+    async def present(self, request: Presentment | Reversal, actor: Actor | None = None) -> Decision:
         """The same for a presentment, or the reversal of one, that came by no message. The request of a decision made now is
         `request` itself."""
 
@@ -69,6 +105,22 @@ class Engine(Protocol):
 
     async def since(self, position: int, limit: int) -> list[tuple[int, Decision]]:
         """Decisions of all accounts behind a journal position, in the order in which they were taken, each with its own."""
+
+    async def reload(self, actor: Actor) -> str:
+        """Put the files of products on disk in force; "", or what is wrong with them, and then nothing has changed."""
+
+    @property
+    def log(self) -> LogSettings: ...
+
+    async def set_log(self, wanted: LogSettings, actor: Actor) -> None:
+        """In force as soon as it is in the journal who wants it; in this worker."""
+
+    @property
+    def version(self) -> str:
+        """Of the product files in force."""
+
+    async def orders(self, at: UnixMs, position: int, limit: int) -> list[tuple[int, Decision]]:
+        """Decisions that no message asked for, by time, behind that time and journal position, each with its own."""
 
     def now(self) -> UnixMs:
         """The engine's time, simulated or not."""

@@ -12,9 +12,9 @@ from authsvc.control.views import HoldView, hold_view, rfc3339
 from authsvc.model import Approved, Decision, HoldPlaced, Reason, Refused, Step, Verdict
 from authsvc.rules.remedy import remedy
 
-WITHHELD = frozenset({"pvv", "new_pvv", "fingerprint"})
+WITHHELD = frozenset({"pvv", "new_pvv", "fingerprint", "content"})
 """Names that are left out wherever they stand: a PVV gives its PIN away to whoever has the key; a fingerprint is a hash
-of what was sent."""
+of what was sent; the content of product files is long, and in the journal."""
 
 
 class StepView(Struct, frozen=True):

@@ -1,12 +1,8 @@
-"""Who may do what: a table, and the guard that reads it.
-
-Tokens are known by the SHA-256 of their text only; the text itself is compared nowhere and kept nowhere.
-"""
+"""Who may do what: a table, and the guard that reads it. Whose a token is, `tokens` knows."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
@@ -14,7 +10,6 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from msgspec import Struct
 
-from authsvc import config
 from authsvc.control.errors import role_too_weak, unauthorized
 from authsvc.model import By
 
@@ -28,7 +23,7 @@ class Role(StrEnum):
 
 
 class Token(Struct, frozen=True, gc=False):
-    """`name`: who holds it, for people; `role`: what it may do."""
+    """`name`: its id, which the journal names; `role`: what it may do."""
 
     name: str
     role: Role
@@ -38,6 +33,7 @@ class Action(StrEnum):
     """What a call does, as far as rights go; every handler under /v1 names its own in `opt["action"]`."""
 
     READ = "read"
+    AUDIT = "audit"
     OPEN_ACCOUNT = "open_account"
     LOAD = "load"
     ISSUE_CARD = "issue_card"
@@ -60,6 +56,8 @@ class Action(StrEnum):
     PRESENT = "present"
     CHARGE = "charge"
     MOVE_CLOCK = "move_clock"
+    RELOAD = "reload"
+    SET_LOG = "set_log"
 
 
 _READ = frozenset({Action.READ})
@@ -104,7 +102,7 @@ ALLOWED: dict[Role, frozenset[Action]] = {
     Role.HOTLINE: _BY_TELEPHONE,
     # A portal acts for the holder: whatever a holder may do alone. A PIN block ends by the hotline (S §12.3, W §13.3).
     Role.PORTAL: _READ | _CARD_IN_HAND,
-    Role.AUDITOR: _READ,
+    Role.AUDITOR: _READ | {Action.AUDIT},
 }
 
 BLOCKS_AS: dict[Role, frozenset[By]] = {
@@ -126,31 +124,22 @@ SETS_INDIVIDUAL_LIMIT = frozenset({Role.OPERATOR, Role.BRANCH})
 
 assert set(ALLOWED) == set(BLOCKS_AS) == set(Role)
 
+FindToken = Callable[[str], Token | None]
 Connection = ASGIConnection[Any, Any, Any, Any]
 Guard = Callable[[Connection, BaseRouteHandler], None]
 
 
-def tokens_by_hash(configured: Mapping[str, config.Token]) -> dict[str, Token]:
-    """The tokens of the settings (by name) as `guard` wants them (by hash)."""
-    return {token.sha256: Token(name, Role(token.role)) for name, token in configured.items()}
-
-
-def token_hash(token: str) -> str:
-    """The name a token is known by: SHA-256 in hex of its UTF-8."""
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
-def guard(tokens: Mapping[str, Token]) -> Guard:
-    """A Litestar guard over `tokens`, named by `token_hash`: 401 without a known one, 403 if its role is too weak."""
+def guard(find: FindToken) -> Guard:
+    """A Litestar guard. `find`: whose a token is, by its text. 401 without a known one, 403 if its role is too weak."""
 
     def check(connection: Connection, handler: BaseRouteHandler) -> None:
-        token = tokens.get(token_hash(_bearer(connection.headers.get("authorization", ""))))
+        token = find(_bearer(connection.headers.get("authorization", "")))
         if token is None:
             raise unauthorized()
+        connection.scope["auth"] = token
         # A handler that names no action is nobody's (Litestar's own OPTIONS handlers are such).
         if handler.opt.get("action") not in ALLOWED[token.role]:
             raise role_too_weak(token.role)
-        connection.scope["auth"] = token
 
     return check
 

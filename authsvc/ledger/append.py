@@ -8,15 +8,15 @@ import msgspec
 from msgspec import Struct
 
 from authsvc.errors import AuthsvcError
-from authsvc.ledger.journal import ZERO_HASH, VaultEntry, chain
+from authsvc.ledger.journal import ZERO_HASH, Row, VaultEntry, chain
 from authsvc.model import Account, AccountId, Decision, Head
 
 _encode = msgspec.json.Encoder().encode
+_decision = msgspec.json.Decoder(Decision).decode
 
 
 class Appended(Struct):
-    """`seq`, `hash`: the head it was decided on; `encoded`: its bytes in the journal, `new_hash` over them; `state`: the
-    account after it."""
+    """A `Row` with its decision at hand."""
 
     account: AccountId
     seq: int
@@ -33,6 +33,10 @@ class Append(Appended):
 
     durable: asyncio.Future[None]
 
+    @property
+    def row(self) -> Row:
+        return Row(self.account, self.seq, self.hash, self.encoded, self.new_hash, self.state, self.vault)
+
 
 def append_of(
     before: Head, decision: Decision, after: Account, vault: VaultEntry | None, durable: asyncio.Future[None]
@@ -45,6 +49,13 @@ def append_of(
     encoded = _encode(decision)
     new_hash = chain(before.hash, encoded)
     return Append(decision.account, seq, before.hash, decision, encoded, new_hash, _encode(after), vault, durable)
+
+
+def append_of_row(row: Row, durable: asyncio.Future[None]) -> Append:
+    """What comes encoded, with its decision read back."""
+    return Append(
+        row.account, row.seq, row.hash, _decision(row.encoded), row.encoded, row.new_hash, row.state, row.vault, durable
+    )
 
 
 def resolve(durable: asyncio.Future[None], outcome: AuthsvcError | None) -> None:

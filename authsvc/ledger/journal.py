@@ -54,6 +54,19 @@ class VaultEntry(Struct, frozen=True):
     sealed_pan: bytes
 
 
+class Row(Struct, frozen=True, array_like=True, gc=False):
+    """One decision. `seq`, `hash`: the head it was decided on; `encoded`: its bytes in the journal, `new_hash` over them;
+    `state`: the account after it."""
+
+    account: AccountId
+    seq: int
+    hash: bytes
+    encoded: bytes
+    new_hash: bytes
+    state: bytes
+    vault: VaultEntry | None = None
+
+
 class JournalRow(Struct, frozen=True):
     """One decision as it was taken. `position`: global, increasing, may have gaps; `seq`: in its account, no gaps."""
 
@@ -131,6 +144,10 @@ class Ledger(Protocol):
         """
         ...
 
+    def append_encoded(self, row: Row) -> asyncio.Future[None]:
+        """As `append`, of a decision that has been encoded already (`importing`)."""
+        ...
+
     async def head(self, account: AccountId) -> Head | None:
         """The account as of its last durable decision; None when it has none."""
         ...
@@ -154,6 +171,10 @@ class Ledger(Protocol):
 
     async def since(self, position: int, limit: int = 1000) -> list[JournalRow]:
         """Decisions of all accounts behind a position, in the order in which they were taken."""
+        ...
+
+    async def orders(self, at: UnixMs, position: int, limit: int = 1000) -> list[JournalRow]:
+        """Decisions that no message asked for (commands, claims of a file), by time, behind that time and position."""
         ...
 
     async def find(self, rrn: str = "", stan: str = "", account: str = "", limit: int = 100) -> list[JournalRow]:

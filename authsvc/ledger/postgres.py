@@ -18,9 +18,9 @@ import msgspec
 
 from authsvc.errors import AuthsvcError, ConfigError, LedgerDownError
 from authsvc.gauges import OpenHolds
-from authsvc.ledger.append import Append, append_of, resolve
+from authsvc.ledger.append import Append, append_of, append_of_row, resolve
 from authsvc.ledger.holds import HoldRow
-from authsvc.ledger.journal import CommitUnknownError, JournalRow, VaultEntry
+from authsvc.ledger.journal import CommitUnknownError, JournalRow, Row, VaultEntry
 from authsvc.ledger.postgres_database import (
     CONNECT_SECONDS,
     SESSION,
@@ -150,12 +150,21 @@ class PostgresLedger:
         """See `journal.Ledger.append`."""
         durable = self._loop.create_future()
         appended = append_of(before, decision, after, vault, durable)
+        self._append(appended)
+        return Head(after, appended.new_hash, appended.state), durable
+
+    def append_encoded(self, row: Row) -> asyncio.Future[None]:
+        """See `journal.Ledger.append_encoded`."""
+        durable = self._loop.create_future()
+        self._append(append_of_row(row, durable))
+        return durable
+
+    def _append(self, appended: Append) -> None:
         if self.healthy:
             self._queue.append(appended)
             self._wake.set()  # the writer runs after this turn of the loop: all of its appends share a batch
         else:
-            durable.set_exception(LedgerDownError("the ledger takes no decisions now"))
-        return Head(after, appended.new_hash, appended.state), durable
+            appended.durable.set_exception(LedgerDownError("the ledger takes no decisions now"))
 
     async def _write_batches(self) -> None:
         """For as long as the ledger is open."""
@@ -283,6 +292,9 @@ class PostgresLedger:
 
     async def since(self, position: int, limit: int = 1000) -> list[JournalRow]:
         return await self._read(self._reader.since(position, limit))
+
+    async def orders(self, at: UnixMs, position: int, limit: int = 1000) -> list[JournalRow]:
+        return await self._read(self._reader.orders(at, position, limit))
 
     async def find(self, rrn: str = "", stan: str = "", account: str = "", limit: int = 100) -> list[JournalRow]:
         return await self._read(self._reader.find(rrn, stan, account, limit))

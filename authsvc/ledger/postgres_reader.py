@@ -101,6 +101,10 @@ class PostgresReader:
     async def since(self, position: int, limit: int) -> list[JournalRow]:
         return await self._rows(_SINCE, position, limit)
 
+    async def orders(self, at: UnixMs, position: int, limit: int) -> list[JournalRow]:
+        query = f"{_ROW} WHERE stan = '' AND (at, position) > ($1, $2) ORDER BY at, position LIMIT $3"
+        return await self._rows(query, at, position, limit)
+
     async def find(self, rrn: str, stan: str, account: str, limit: int) -> list[JournalRow]:
         given = {column: value for column, value in (("rrn", rrn), ("stan", stan), ("account", account)) if value}
         wanted = " AND ".join(f"{column} = ${nth} AND {column} <> ''" for nth, column in enumerate(given, 1)) or "TRUE"

@@ -16,7 +16,6 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -25,9 +24,9 @@ import msgspec
 
 from authsvc.errors import AuthsvcError, ConfigError, LedgerDownError, StaleAccountError
 from authsvc.gauges import OpenHolds
-from authsvc.ledger.append import Append, append_of, resolve
+from authsvc.ledger.append import append_of, resolve
 from authsvc.ledger.holds import HoldRow
-from authsvc.ledger.journal import CommitUnknownError, JournalRow, PanTakenError, VaultEntry
+from authsvc.ledger.journal import CommitUnknownError, JournalRow, PanTakenError, Row, VaultEntry
 from authsvc.ledger.sqlite_file import create, lock
 from authsvc.ledger.sqlite_reader import SqliteReader, open_reader
 from authsvc.ledger.sqlite_words import (
@@ -38,7 +37,6 @@ from authsvc.ledger.sqlite_words import (
     Frames,
     NotOpened,
     Opened,
-    Row,
     Write,
     Written,
     framed,
@@ -78,14 +76,19 @@ StartWriter = Callable[[Path, int, int, int], Writer]
 """File, orders to read, answers to write, lock to hold: three descriptors, its own from then on."""
 
 
-def in_a_process(path: Path, orders: int, answers: int, held: int) -> Writer:
+def in_a_process(path: Path, orders: int, answers: int, held: int, *how: str) -> Writer:
     """The writer as it is meant to run."""
-    command = [sys.executable, "-m", "authsvc.ledger.sqlite_process", str(path), str(orders), str(answers)]
+    command = [sys.executable, "-m", "authsvc.ledger.sqlite_process", str(path), str(orders), str(answers), *how]
     try:
         return subprocess.Popen(command, pass_fds=(orders, answers, held), stdin=subprocess.DEVNULL)
     finally:
         os.close(orders)
         os.close(answers)
+
+
+def for_bulk(path: Path, orders: int, answers: int, held: int) -> Writer:
+    """For the import of many accounts, by an engine that serves nobody."""
+    return in_a_process(path, orders, answers, held, "bulk")
 
 
 class SqliteLedger:
@@ -107,8 +110,8 @@ class SqliteLedger:
         self._on_commit = on_commit
         self._on_failure = on_failure
         self._start_writer = start_writer
-        self._turn: list[Append] = []
-        self._under_way: deque[Append] = deque()
+        self._turn: list[Row] = []
+        self._under_way: deque[tuple[AccountId, asyncio.Future[None]]] = deque()
         self._chores: deque[asyncio.Future[int]] = deque()
         self._reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger-read")
 
@@ -175,24 +178,29 @@ class SqliteLedger:
         """See `journal.Ledger.append`."""
         durable = self._loop.create_future()
         appended = append_of(before, decision, after, vault, durable)
+        self._append(appended.row, durable)
+        return Head(after, appended.new_hash, appended.state), durable
+
+    def append_encoded(self, row: Row) -> asyncio.Future[None]:
+        """See `journal.Ledger.append_encoded`."""
+        durable = self._loop.create_future()
+        self._append(row, durable)
+        return durable
+
+    def _append(self, row: Row, durable: asyncio.Future[None]) -> None:
         if not self.healthy:
             durable.set_exception(LedgerDownError("the ledger takes no more decisions"))
-            return Head(after, appended.new_hash, appended.state), durable
+            return
         if not self._turn:
             # At the end of this turn of the loop, so that all its appends are one order and wake the writer once.
             self._loop.call_soon(self._hand_over)
-        self._turn.append(appended)
-        return Head(after, appended.new_hash, appended.state), durable
+        self._turn.append(row)
+        self._under_way.append((row.account, durable))
 
     def _hand_over(self) -> None:
-        if not self._turn:
-            return
-        self._under_way += self._turn
-        rows = [
-            Row(one.account, one.seq, one.hash, one.encoded, one.new_hash, one.state, one.vault) for one in self._turn
-        ]
-        self._orders.write(framed(Write(rows)))
-        self._turn = []
+        if self._turn:
+            self._orders.write(framed(Write(self._turn)))
+            self._turn = []
 
     async def forget_holds(self, before: UnixMs, limit: int) -> int:
         """See `journal.Ledger.forget_holds`."""
@@ -223,8 +231,8 @@ class SqliteLedger:
 
     def _settle(self, rows: int, lost: dict[int, str], seconds: float) -> None:
         for place in range(rows):
-            append = self._under_way.popleft()
-            resolve(append.durable, _lost(lost[place], append) if place in lost else None)
+            account, durable = self._under_way.popleft()
+            resolve(durable, _lost(lost[place], account) if place in lost else None)
         if self._on_commit is not None:
             self._on_commit(rows, seconds)
 
@@ -240,14 +248,11 @@ class SqliteLedger:
     def _fail(self, rows: int, kind: type[LedgerDownError], error: LedgerDownError) -> None:
         """The writer has stopped for good: the `rows` it had in hand, and what waits behind them, will never be answered."""
         self.healthy = False
-        in_hand = list(islice(self._under_way, rows))
-        behind = [*islice(self._under_way, rows, None), *self._turn]
-        self._under_way.clear()
+        waiting, self._under_way = self._under_way, deque()
         self._turn = []
-        for append in in_hand:
-            resolve(append.durable, kind(str(error)))
-        for append in behind:
-            resolve(append.durable, LedgerDownError("the ledger stopped before this decision"))
+        for place, (_, durable) in enumerate(waiting):
+            behind = LedgerDownError("the ledger stopped before this decision")
+            resolve(durable, kind(str(error)) if place < rows else behind)
         for done in self._chores:
             if not done.done():  # its waiter has gone
                 done.set_exception(LedgerDownError("the ledger stopped before this was done"))
@@ -273,6 +278,9 @@ class SqliteLedger:
 
     async def since(self, position: int, limit: int = 1000) -> list[JournalRow]:
         return await self._read(SqliteReader.since, position, limit)
+
+    async def orders(self, at: UnixMs, position: int, limit: int = 1000) -> list[JournalRow]:
+        return await self._read(SqliteReader.orders, at, position, limit)
 
     async def find(self, rrn: str = "", stan: str = "", account: str = "", limit: int = 100) -> list[JournalRow]:
         return await self._read(SqliteReader.find, rrn, stan, account, limit)
@@ -355,8 +363,8 @@ class _Answers(asyncio.Protocol):
         self._ended()
 
 
-def _lost(kind: str, append: Append) -> AuthsvcError:
+def _lost(kind: str, account: AccountId) -> AuthsvcError:
     """Why the writer left it out."""
     if kind == PanTakenError.__name__:
         return PanTakenError("the PAN leads to another card already")
-    return StaleAccountError(append.account)
+    return StaleAccountError(account)

@@ -96,6 +96,10 @@ class SqliteReader:
     def since(self, position: int, limit: int) -> list[JournalRow]:
         return list(self._rows(f"{_ROW} WHERE position > ? ORDER BY position LIMIT ?", position, limit))
 
+    def orders(self, at: UnixMs, position: int, limit: int) -> list[JournalRow]:
+        query = f"{_ROW} WHERE stan = '' AND (at, position) > (?, ?) ORDER BY at, position LIMIT ?"
+        return list(self._rows(query, at, position, limit))
+
     def find(self, rrn: str, stan: str, account: str, limit: int) -> list[JournalRow]:
         given = {column: value for column, value in (("rrn", rrn), ("stan", stan), ("account", account)) if value}
         wanted = " AND ".join(f"{column} = ? AND {column} <> ''" for column in given) or "TRUE"
@@ -110,8 +114,8 @@ class SqliteReader:
         return (HoldRow(*row) for row in self._connection.execute(query, (account,)))
 
     def hold_by_code(self, account: AccountId, card: CardId, code: str) -> HoldRow | None:
-        query = f"{_HOLD} WHERE code = ? AND code <> '' AND account = ? AND card = ? ORDER BY created DESC LIMIT 1"
-        return next((HoldRow(*row) for row in self._connection.execute(query, (code, account, card))), None)
+        query = f"{_HOLD} WHERE account = ? AND card = ? AND code = ? ORDER BY created DESC LIMIT 1"
+        return next((HoldRow(*row) for row in self._connection.execute(query, (account, card, code))), None)
 
     def due(self, now: UnixMs, limit: int) -> list[AccountId]:
         """Accounts with open holds whose time is over, those that wait longest first."""

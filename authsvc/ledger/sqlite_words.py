@@ -11,25 +11,12 @@ from typing import Generic, TypeAlias, TypeVar
 import msgspec
 from msgspec import Struct
 
-from authsvc.ledger.journal import VaultEntry
-from authsvc.model import AccountId, UnixMs
+from authsvc.ledger.journal import Row
+from authsvc.model import UnixMs
 
 T = TypeVar("T")
 _LENGTH = 4
 _encode = msgspec.msgpack.Encoder().encode
-
-
-class Row(Struct, frozen=True, array_like=True, gc=False):
-    """One decision. `seq`, `hash`: the head it was decided on; `encoded`: its bytes in the journal, `new_hash` over them;
-    `state`: the account after it."""
-
-    account: AccountId
-    seq: int
-    hash: bytes
-    encoded: bytes
-    new_hash: bytes
-    state: bytes
-    vault: VaultEntry | None = None
 
 
 class Write(Struct, frozen=True, array_like=True, tag=True):

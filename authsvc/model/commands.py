@@ -319,6 +319,53 @@ class SetVirtual(Struct, frozen=True, tag="set_virtual", omit_defaults=True):
     fingerprint: str = ""
 
 
+class ImportAccount(Struct, frozen=True, tag="import_account", omit_defaults=True):
+    """An account taken over from another system, with its card and what is on it: all that opening, loading, issuing and, when
+    it is `active`, activating would do, as one decision."""
+
+    account: AccountId
+    opening: OpenAccount
+    card: IssueCard
+    load: Load | None = None
+    active: bool = True
+    idempotency: str = ""
+    fingerprint: str = ""
+
+    @property
+    def product(self) -> str:
+        return self.opening.product
+
+    @property
+    def steps(self) -> tuple[OpenAccount | Load | IssueCard | ActivateCard, ...]:
+        """The commands that it stands for, in their order."""
+        made: tuple[OpenAccount | Load | IssueCard | ActivateCard, ...] = (self.opening,)
+        if self.load is not None:
+            made = (*made, self.load)
+        made = (*made, self.card)
+        return (*made, ActivateCard(self.account, self.card.card)) if self.active else made
+
+
+class Operation(StrEnum):
+    """What is decided about the engine itself."""
+
+    PRODUCTS = "products"
+    LOG = "log"
+
+
+class Operate(Struct, frozen=True, tag="operate", omit_defaults=True):
+    """About the engine, on an account that holds no money (`BANK`). `version`: names what is in force from now on; `content`:
+    all of it, as JSON."""
+
+    account: AccountId
+    what: Operation
+    version: str
+    content: str = ""
+    idempotency: str = ""
+    fingerprint: str = ""
+
+
+BANK = AccountId("bank")
+
 Message = Authorization | Reversal | Presentment
 CardCommand = (
     IssueCard
@@ -340,8 +387,8 @@ CardCommand = (
     | CreateVirtual
     | SetVirtual
 )
-Command = OpenAccount | Load | Charge | ExpireHolds | SetAccountStatus | CardCommand
-Request = Message | Command
+Command = OpenAccount | ImportAccount | Load | Charge | ExpireHolds | SetAccountStatus | CardCommand
+Request = Message | Command | Operate
 
 
 def request_key(request: Request) -> Key | None:

@@ -212,6 +212,24 @@ class Refused(Struct, frozen=True, tag="refused"):
 Outcome = Approved | Refused
 
 
+class Actor(Struct, frozen=True):
+    """Who calls the control API. `token`: the id of the bearer token, never its text."""
+
+    token: str
+    role: str
+
+
+Fact = int | str | bool | None
+
+
+class Audit(Struct, frozen=True, omit_defaults=True):
+    """Who ordered a decision, and what it changed: dotted names as "cards.ID.limits.cash"; None: not there."""
+
+    actor: Actor
+    before: dict[str, Fact] = {}
+    after: dict[str, Fact] = {}
+
+
 class Answer(Struct, frozen=True, gc=False, omit_defaults=True):
     """What the wire needs beyond the echo of the request: DE39, DE38, DE54 (`available`, grosze; None: no DE54)."""
 
@@ -224,7 +242,8 @@ class Answer(Struct, frozen=True, gc=False, omit_defaults=True):
 
 class Decision(Struct, frozen=True, omit_defaults=True):
     """One request, one decision, one journal record. Facts only, never rules: folding an old journal under new rules
-    gives the same account. `answer` is None for a command; `key`: see `request_key`, 0 when there is none."""
+    gives the same account. `answer` is None for a command; `key`: see `request_key`, 0 when there is none;
+    `audit`: of what came through the control API."""
 
     account: AccountId
     seq: int
@@ -236,6 +255,7 @@ class Decision(Struct, frozen=True, omit_defaults=True):
     trace: tuple[Step, ...]
     key: Key = Key(0)
     answer: Answer | None = None
+    audit: Audit | None = None
 
     @property
     def id(self) -> str:

@@ -25,6 +25,7 @@ from authsvc.model import (
     Decision,
     HoldId,
     HoldPlaced,
+    ImportAccount,
     OpenAccount,
     Posted,
     PostingId,
@@ -33,8 +34,9 @@ from authsvc.model import (
     Reversal,
     UnixMs,
 )
-from authsvc.products import Product, Products
+from authsvc.products import Product
 from authsvc.replay.history import History
+from authsvc.replay.versions import Versions
 from authsvc.rules.decide import decide
 from authsvc.rules.evolve import evolve
 
@@ -102,7 +104,7 @@ class Window(Struct, frozen=True):
 class AccountReplay:
     """One account twice: `was`, the fold of its journal, and `now`, what the new decisions lead to."""
 
-    def __init__(self, account: AccountId, products: Products, since: UnixMs) -> None:
+    def __init__(self, account: AccountId, products: Versions, since: UnixMs) -> None:
         self.was = self.now = Account(id=account)
         self._products = products
         self._since = since
@@ -133,7 +135,7 @@ class AccountReplay:
         return Pair(was, now)
 
     def _again(self, was: Decision) -> Decision:
-        product = self._product(was.request)
+        product = self._product(was.request, was.at)
         past = self._history.past(was.request, self.now, was.at)
         now = decide(was.request, self.now, product, was.at, past)
         if was.answer is not None and now.answer is not None and _code(was) == _code(now):
@@ -152,16 +154,17 @@ class AccountReplay:
             return outcome.posting in self._posted and not self._history.has_posted(outcome.posting)
         return False
 
-    def _product(self, request: Request) -> Product:
+    def _product(self, request: Request, at: UnixMs) -> Product:
         """As in `Decider`. Raises ConfigError when there is no file of the account's product."""
-        name = self.now.product or (request.product if isinstance(request, OpenAccount) else "none")
-        if name not in self._products:
+        name = self.now.product or (request.product if isinstance(request, OpenAccount | ImportAccount) else "none")
+        products = self._products.at(at)
+        if name not in products:
             raise ConfigError(f"--products: has no product {name!r}, which account {self.now.id} is of")
-        return self._products[name]
+        return products[name]
 
 
 def replayed(
-    reader: JournalReader, account: AccountId, products: Products, window: Window
+    reader: JournalReader, account: AccountId, products: Versions, window: Window
 ) -> tuple[AccountReplay, Iterator[Pair]]:
     """An account, and its pairs in journal order; read the pairs to their end before looking at the account.
 

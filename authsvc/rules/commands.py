@@ -25,6 +25,7 @@ from authsvc.model import (
     Day,
     DuplicateCard,
     ExpireHolds,
+    ImportAccount,
     IssueCard,
     Limits,
     Load,
@@ -56,6 +57,7 @@ from authsvc.rules import blocks, charge, currency, renewal, three_ds, transfer,
 from authsvc.rules.blocks import effective_status
 from authsvc.rules.card import ACCOUNT_REASONS
 from authsvc.rules.done import FINAL, Done, Inputs
+from authsvc.rules.evolve import apply
 from authsvc.rules.pending import as_of, free_for, highest_individual, set_limits
 
 __all__ = ["FINAL", "MAX_CARDS", "Done", "Inputs", "decide"]
@@ -87,6 +89,8 @@ def decide(command: Command, account: Account, product: Product, now: UnixMs) ->
 def _done(command: Command, account: Account, product: Product, now: UnixMs) -> Done:
     if isinstance(command, OpenAccount):
         return _open(command, account, product)
+    if isinstance(command, ImportAccount):
+        return _import(command, account, product, now)
     if isinstance(command, Load):
         return charge.load(command, account, product, now)
     if isinstance(command, Charge):
@@ -173,6 +177,20 @@ def _open(command: OpenAccount, account: Account, product: Product) -> Done:
     return Done(
         "open_account", inputs, AccountOpened(command.product, command.credit_limit or Minor(0), command.holder)
     )
+
+
+def _import(command: ImportAccount, account: Account, product: Product, now: UnixMs) -> Done:
+    """Each step by its own rule, on what the one before leaves; the first that is refused refuses all."""
+    changes: tuple[Change, ...] = ()
+    for step in command.steps:
+        done = _done(step, account, product, now)
+        if done.reason is not None:
+            return done
+        for change in done.changes:
+            account = apply(account, change)
+        changes += done.changes
+    inputs: Inputs = {"product": command.product, "credit_limit": account.credit_limit, "balance": account.balance}
+    return Done("open_account", {**inputs, "card": command.card.card, "imported": True}, *changes)
 
 
 def _issue(command: IssueCard, account: Account, product: Product, now: UnixMs) -> Done:

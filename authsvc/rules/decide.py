@@ -6,12 +6,14 @@ from authsvc.model import (
     NOTHING_MORE,
     Account,
     Answer,
+    Approved,
     Authorization,
     Change,
     Command,
     Decision,
     Key,
     Message,
+    Operate,
     Outcome,
     Past,
     Presentment,
@@ -48,6 +50,8 @@ def decide(
         if past.earlier.request.fingerprint == request.fingerprint:
             return past.earlier
         return _duplicate(request, account, product, now, past.earlier)
+    if isinstance(request, Operate):
+        return _operate(request, account, product, now, key)
     if isinstance(request, Message):
         return _message(request, account, product, now, past, key or Key(0))
     return _command(request, account, product, now, key)
@@ -70,6 +74,12 @@ def _command(request: Command, account: Account, product: Product, now: UnixMs, 
     outcome, changes, step = commands.decide(request, account, product, now)
     changes = expired_holds(account, now) + changes
     return _decision(request, account, product, now, outcome, changes, [step], key or Key(0), None)
+
+
+def _operate(request: Operate, account: Account, product: Product, now: UnixMs, key: Key | None) -> Decision:
+    """About the engine, not about money: nothing to refuse, no regulation to quote, no account changed."""
+    step = Step("operation", Verdict.PASSED, "", {request.what.value: request.version})
+    return _decision(request, account, product, now, Approved(), [], [step], key or Key(0), None)
 
 
 def _duplicate(request: Request, account: Account, product: Product, now: UnixMs, earlier: Decision) -> Decision:

@@ -44,6 +44,16 @@ class Mint:
         """PVV of the PIN, keyed hash of the PAN, PAN sealed for this card. Raises ValueError on a PIN not of four digits."""
         return self._hsm.pvv(pin, pan), self._vault.pan_hash(pan), self._vault.seal(pan, card)
 
+    def pan_hash(self, pan: str) -> bytes:
+        return self._vault.pan_hash(pan)
+
+    def sealed(self, pan: str, card: CardId) -> bytes:
+        return self._vault.seal(pan, card)
+
+    def pvv(self, pin: str, pan: str) -> str:
+        """Raises ValueError on a PIN not of four digits."""
+        return self._hsm.pvv(pin, pan)
+
     async def new_pvv(self, card: CardId, pin: str) -> str:
         """The PVV of a new PIN for a card of the vault. Raises ValueError on a PIN not of four digits."""
         pan = await self._vault.pan_of(card)

@@ -113,7 +113,10 @@ PRODUCTS = Row("Products and limits", (
         f"sum by (product) (rate(authsvc_decisions_total{LIMITS}[5m])) or {BY_PRODUCT} * 0",
     ),)),
     Panel("Wrong PINs in ten minutes, by BIN", "short", THIRD, (("{{bin}}", "authsvc:pin_wrong:increase10m"),)),
-    Panel("Product files in force", "short", WIDE, (("{{hash}}", "count by (hash) (authsvc_products_info)"),)),
+    Panel("Control calls refused in ten minutes", "short", HALF, (
+        ("{{cause}}", "authsvc:control_refused:increase10m"),
+    )),
+    Panel("Product files in force", "short", HALF, (("{{hash}}", "count by (hash) (authsvc_products_info)"),)),
 ))  # fmt: skip
 
 EXEMPTIONS = Row("SCA exemptions: the quarter, as RTS Art. 21 asks", (

@@ -32,34 +32,42 @@ def program(name: str) -> Path:
     on_path = shutil.which(name)
     if on_path:
         return Path(on_path)
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "authsvc" / "prometheus"
-    found = folder / "usr/bin" / name
-    if not found.exists():
-        _fetch(folder)
-    if not found.exists():
-        raise PrometheusError(f"{name}: not on PATH, and Debian's package could not be unpacked into {folder}")
+    return from_debian("prometheus", f"usr/bin/{name}")
+
+
+def from_debian(package: str, pattern: str) -> Path:
+    """A file of a Debian package, which is kept unpacked in the user's cache. Raises PrometheusError."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "authsvc" / package
+    if not list(folder.glob(pattern)):
+        _fetch(package, folder)
+    found = next(iter(folder.glob(pattern)), None)
+    if found is None:
+        raise PrometheusError(
+            f"{pattern}: not here, and Debian's package {package} could not be unpacked into {folder}"
+        )
     return found
 
 
-def _fetch(folder: Path) -> None:
+def _fetch(name: str, folder: Path) -> None:
     """apt checks the package's signature and needs no root to download; dpkg none to unpack."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        for command in (["apt-get", "download", "prometheus"], ["dpkg", "-x", "PACKAGE", "."]):
-            package = [str(path) for path in folder.glob("prometheus_*.deb")]
+        for command in (["apt-get", "download", name], ["dpkg", "-x", "PACKAGE", "."]):
+            package = [str(path) for path in folder.glob(f"{name}_*.deb")]
             words = [package[0] if word == "PACKAGE" else word for word in command]
             subprocess.run(words, cwd=folder, check=True, capture_output=True, timeout=FETCH_SECONDS)
     except (OSError, IndexError, subprocess.SubprocessError) as error:
-        raise PrometheusError(f"prometheus: not on PATH, and apt-get download failed: {error}") from error
+        raise PrometheusError(f"{name}: not here, and apt-get download failed: {error}") from error
 
 
 class Prometheus:
     """A context manager. `target`: HOST:PORT of an engine's control API; `port`: its own; `every`: seconds between scrapes
-    and between evaluations; `impatient`: alerts fire at once, whatever their `for` says."""
+    and between evaluations; `impatient`: alerts fire at once, whatever their `for` says; `window`: in place of five minutes
+    wherever a rule looks back so far, as "20s"."""
 
-    def __init__(self, target: str, port: int, every: int = 5, impatient: bool = False) -> None:
+    def __init__(self, target: str, port: int, every: int = 5, impatient: bool = False, window: str = "5m") -> None:
         self.url = f"http://127.0.0.1:{port}"
-        self._settings = (target, every, impatient)
+        self._settings = (target, every, impatient, window)
         self._port = port
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -93,10 +101,11 @@ class Prometheus:
         self._folder.cleanup()
 
     def _write_config(self, folder: Path) -> None:
-        target, every, impatient = self._settings
+        target, every, impatient, window = self._settings
         for file in CONFIG.glob("*.yml"):
             text = file.read_text("utf-8").replace(TARGET, target)
             text = re.sub(r"_interval: \d+s", f"_interval: {every}s", text)
+            text = text.replace("[5m]", f"[{window}]")
             if impatient:
                 text = re.sub(r" for: \d+[sm]", " for: 0s", text)
             (folder / file.name).write_text(text, "utf-8")

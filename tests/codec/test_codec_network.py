@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from authsvc.codec.network import answer_network, is_network_management
+from authsvc.codec.network import answer_network, is_network_management, key_block_of
 from authsvc.errors import PeerError
 
 HELLO = {"t": "0800", "7": "0615100000", "11": "000001"}
@@ -45,3 +45,19 @@ def test_which_messages_are_for_the_link() -> None:
     assert [mti for mti in ("0100", "0800", "0801", "0810", "0820", "0821") if is_network_management(mti)] == [
         "0800", "0801", "0820", "0821",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("fields", "block"), [
+    ({**HELLO, "70": "161", "110": "D0112…"}, "D0112…"), ({**HELLO, "70": "301", "110": "D0112…"}, None), (HELLO, None),
+])  # fmt: skip
+def test_where_a_new_key_stands(fields: dict[str, str], block: str | None) -> None:
+    """DE110 of a key change, and of nothing else; its answer has the code of what became of it."""
+    assert key_block_of(fields) == block
+    if block is not None:
+        assert answer_network(fields, True, "96")[0]["39"] == "96"
+
+
+def test_a_key_change_without_a_key() -> None:
+    with pytest.raises(PeerError) as caught:
+        key_block_of({**HELLO, "70": "161"})
+    assert caught.value.field == "DE110"

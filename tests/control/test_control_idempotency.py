@@ -90,3 +90,10 @@ def test_a_fingerprint_tells_calls_apart() -> None:
     prints = {here.fingerprint(), there.fingerprint(), here.fingerprint(body), here.fingerprint(body, b"x")}
     assert len(prints) == 4
     assert here.fingerprint(LoadBody(1, "r")) in prints
+
+
+async def test_a_key_with_a_card_number_is_refused(api: Api) -> None:
+    """The journal keeps keys; the header is named, the number is not."""
+    refused = await api("POST", "/v1/accounts", {"product": "prepaid-bps"}, key=f"open-{PAN}")
+    assert (refused.status, refused.body["field"]) == (400, "Idempotency-Key")
+    assert PAN not in str(refused.body)

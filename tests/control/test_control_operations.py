@@ -69,6 +69,7 @@ async def test_readiness(api: Api, ready: dict[str, bool]) -> None:
     answer = await api("GET", "/readyz", role=None)
     assert (answer.status, answer.body["detail"]) == (503, "not ready: ledger")
     assert answer.body["dependencies"] == {"ledger": False, "redis": True}
+    assert answer.body["useful"] == {"redis": False}  # told, and no reason against
 
 
 async def test_metrics(api: Api) -> None:

@@ -5,6 +5,7 @@ The specifications are written here once more, from the manuals of those who spe
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -118,11 +119,24 @@ class DialectPeer:
         return self.speech.decode(answer), answer
 
     def ask_payload(self, payload: bytes) -> bytes:
+        self.send_payload(payload)
+        return self._receive()
+
+    def send_payload(self, payload: bytes) -> None:
         body = self._tpdu + payload
         size = len(body) + self._counted
         header = b"%0*d" % (self._width, size) if self._ascii else size.to_bytes(self._width, "big")
         self._socket.sendall(header + self._zeros + body)
-        return self._receive()
+
+    def finish(self) -> bytes:
+        """Say no more, and read what still comes until the engine closes."""
+        data = b""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+            while part := self._socket.recv(65_536):
+                data += part
+        self._socket.close()
+        return data
 
     def _receive(self) -> bytes:
         header = self._take(self._width)

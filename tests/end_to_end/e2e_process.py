@@ -48,7 +48,8 @@ class EngineProcess:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.control_port}"
+        is_tls = any(setting.startswith("control.tls.cert=") for setting in self._settings)
+        return f"{'https' if is_tls else 'http'}://127.0.0.1:{self.control_port}"
 
     @property
     def settings(self) -> list[str]:

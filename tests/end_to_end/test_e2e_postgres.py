@@ -25,6 +25,7 @@ from authsvc.config import EMBEDDED, load
 from authsvc.engine import LEDGER_FILE
 from authsvc.ledger.postgres_records import PostgresRecords
 from authsvc.ledger.sqlite_reader import open_reader
+from authsvc.model import BANK
 
 
 class BankOfToday(Bank):
@@ -156,6 +157,7 @@ def _heads(bank: Bank) -> list[tuple[str, int, str]]:
     found = [
         (account, record.columns.seq, record.hash.hex())
         for account in reader.every_account()
+        if account != BANK  # written at the start, by the wall clock
         for record in reader.records(account)
     ]
     reader.close()

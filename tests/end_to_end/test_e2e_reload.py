@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ from conftest import Start
 from e2e_bank import Bank
 from e2e_process import ROOT, EngineProcess, run
 from e2e_traffic import Traffic
+from test_e2e_postgres import BankOfToday
 
 FILE = "prepaid-bps.toml"
 LOWER = ("one_payment = 10_000", "one_payment = 500")
@@ -144,3 +146,44 @@ def test_check_config_of_wrong_settings(settings: list[str], code: int) -> None:
 def test_check_config_wrong_use() -> None:
     """Exit 2 is for the caller's mistakes."""
     assert run("check-config", "--no-such-option").returncode == 2
+
+
+def test_a_reload_by_a_person_is_in_the_journal(start: Start, products: Path) -> None:
+    """`authsvc reload`: refused with the reason, then taken; who did it is in the trail. The journal alone decides all of it
+    again, each request by the files that were in force; by the files of now it comes out otherwise."""
+    engine = start(f"products_dir={products}", clock="system")
+    bank = BankOfToday(engine)
+    card = bank.issue("prepaid-bps", load=100_00)
+    assert [card.pay_with_pin(), card.tap(10_00)] == ["00", "00"]
+
+    def ask(*words: str) -> tuple[int, str]:
+        done = run(*words, "--url", engine.url)
+        return done.returncode, done.stdout + done.stderr
+
+    change(products, NO_KIND)
+    code, said = ask("reload")
+    assert (code, FILE in said, card.tap(10_00)) == (1, True, "00")
+    change(products, NO_KIND[::-1])
+    change(products, LOWER)
+    assert ask("reload", "--json")[0] == 0
+    assert card.tap(10_00) != "00"
+    assert ask("reload", "--json")[0] == 0  # the same files: nothing new to remember
+    versions = bank.api.get("/v1/accounts/bank/journal")
+    assert [decision["kind"] for decision in versions] == ["operate"] * 2
+    trail = bank.api.get("/v1/audit?who=demo-operator")["entries"]
+    assert [entry["kind"] for entry in trail][-1] == "operate"
+    assert ask("log", "--one-in", "1", "--json")[1].split() == [
+        "{",
+        '"level":',
+        '"info",',
+        '"messages_one_in":',
+        "1",
+        "}",
+    ]
+    assert card.tap(1_00) == "00"
+    (line,) = (line for line in engine.said().splitlines() if '"event":"answered"' in line)
+    assert {"decision", "mti", "rrn", "elapsed_us"} <= json.loads(line).keys()
+    bank.close()
+    engine.stop()
+    assert run("replay", *engine.settings).returncode == 0
+    assert run("replay", *engine.settings, "--products", str(products)).returncode == 1

@@ -108,7 +108,7 @@ def test_what_would_have_been(bank: Bank, stricter: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ((), "--products"),
+        (("--rates", "config/rates"), "--products"),
         (("--products", "no-such-folder"), "--products"),
         (("--products", "docs"), "no product file"),
         (("--products", PRODUCTS, "--from", "yesterday"), "--from"),

@@ -5,63 +5,29 @@ Canaries go in by every door, in messages and bodies that are good, bad and brok
 
 from __future__ import annotations
 
-import re
+import base64
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import redis
-from e2e_bank import Bank, Plastic, luhn_number
+from e2e_bank import Bank, Plastic
+from e2e_canaries import (
+    EXPIRY,
+    LONG_PIN,
+    NEW_PIN,
+    PAN,
+    PIN,
+    STRANGER,
+    TOKEN,
+    TRACK_REST,
+    WRONG_PIN,
+    every_file,
+    everything_in,
+    traces_in,
+)
 from e2e_process import EngineProcess
-from e2e_wire import ZONE_PIN_KEY, Fields, Wire, clear_pin_block, cvv2, encode, framed, pin_block
-
-PAN = luhn_number("557529135792468")
-STRANGER = luhn_number("418039112233445")
-"""A number that is never issued."""
-PIN, WRONG_PIN, NEW_PIN = "7391", "6283", "9172"
-LONG_PIN = "739173917391"
-EXPIRY = "2812"
-TRACK_REST = "2011987654321"
-TOKEN = "canary-token-8f31"
-
-
-def forms(text: str) -> list[bytes]:
-    """As text, as text in UTF-16, packed, and as the hexadecimal of its characters in either case."""
-    packed = [bytes.fromhex(text)] if len(text) % 2 == 0 and re.fullmatch("[0-9A-Fa-f]{12,}", text) else []
-    written = text.encode().hex()
-    return [
-        text.encode(),
-        text.lower().encode(),
-        text.encode("utf-16-le"),
-        written.encode(),
-        written.upper().encode(),
-        *packed,
-    ]
-
-
-def canaries() -> dict[str, list[bytes]]:
-    """What must be nowhere. Short ones (PIN, CVV2) only in the forms in which they could have been written down."""
-    blocks = {
-        f"{kind} PIN block of {pan} with {pin}": forms(block)
-        for pan in (PAN, STRANGER)
-        for pin in (PIN, WRONG_PIN)
-        for kind, block in (("clear", clear_pin_block(pin, pan).hex().upper()), ("encrypted", pin_block(pin, pan)))
-    }
-    named = {
-        f"{name} {value}": [f"{mark}{value}{mark}".encode() for mark in ('"', "'", " ")] + [f"{name}={value}".encode()]
-        for name, value in (("pin", PIN), ("pin", WRONG_PIN), ("pin", NEW_PIN), ("cvv2", cvv2(PAN, EXPIRY)))
-    }
-    return {
-        "PAN": forms(PAN), "PAN of a stranger": forms(STRANGER), "track 2": forms(TRACK_REST), "long PIN": forms(LONG_PIN),
-        "zone key": forms(ZONE_PIN_KEY.hex()), "token": forms(TOKEN), "DE48.92": forms(f"9203{cvv2(PAN, EXPIRY)}"),
-        **blocks, **named,
-    }  # fmt: skip
-
-
-def traces_in(data: bytes) -> list[str]:
-    return [name for name, shapes in canaries().items() for shape in shapes if shape in data]
+from e2e_wire import Fields, Wire, cvv2, encode, framed, pin_block
 
 
 def good_messages(card: Plastic) -> Iterator[Fields]:
@@ -78,6 +44,9 @@ def good_messages(card: Plastic) -> Iterator[Fields]:
     yield card.message(0, f3="920000", f18="6011", pin=PIN, f125=pin_block(PIN, card.pan))
     yield card.message(0, f3="920000", f18="6011", pin=PIN, f125=card.pan)
     yield {**card.message(10_00, f55="5A08" + card.pan + "5712" + f"{card.pan}D{EXPIRY}{TRACK_REST}F"), **secret}
+    yield card.message(10_00, f48=f"4216{card.pan}")
+    yield card.message(10_00, f48=f"6316{card.pan}2216{card.pan}")
+    yield card.message(10_00, f43=f"SKLEP {card.pan}".ljust(40), f60=card.pan, f48=f"7716{card.pan}")
     yield card.reversal(card.message())
 
 
@@ -123,21 +92,16 @@ def bad_calls(bank: Bank, card: Plastic) -> Iterator[httpx.Response]:
     yield ask("GET", f"/v1/{PAN}/{LONG_PIN}")
     yield ask("GET", f"/v1/decisions?rrn={PAN}&pin={PIN}")
     yield ask("POST", "/v1/clock", {"now": STRANGER})
+    loads = f"/v1/accounts/{card.account}/loads"
+    for number in (PAN, " ".join((STRANGER[:4], STRANGER[4:8], STRANGER[8:12], STRANGER[12:]))):
+        assert ask("POST", loads, {"amount": 1_00, "reference": f"card {number}, thanks"}).status_code == 201
+    yield ask("POST", "/v1/accounts", {"product": "prepaid-bps", "holder": f"Anna Nowak {PAN}"})
+    yield ask("POST", "/v1/presentments", [{**claim, "reference": f"ref-{PAN}"}])
+    yield ask("POST", "/v1/presentments", [{**claim, "rrn": "1", "reversal": True, "decision": PAN}])
+    yield bank.api.ask("POST", loads, {"amount": 1_00, "reference": "r"}, key=f"load {PAN}".replace(" ", "-"))
     for content in (f'{{"pin": "{PIN}", "pan": "{PAN}"', f"{PAN}", f'["{PAN}", "{PIN}"]', "\x00" + PAN):
         yield bank.api.raw("POST", path, content.encode(), "demo-operator")
         yield bank.api.raw("POST", path, content.encode(), TOKEN)
-
-
-def everything_in(copy: redis.Redis) -> bytes:
-    found = [b" ".join((key, *copy.hgetall(key).values())) for key in copy.scan_iter()]  # type: ignore[misc]
-    assert found
-    return b"\n".join(found)
-
-
-def every_file(folder: Path) -> Iterator[tuple[str, bytes]]:
-    for path in folder.rglob("*"):
-        if path.is_file():
-            yield str(path.relative_to(folder)), path.read_bytes()
 
 
 class Searched:
@@ -215,6 +179,7 @@ def test_it_was_fed(searched: Searched) -> None:
     """Approved, refused for PIN, card and kind, and broken: so that the search means something."""
     assert {"00", "12", "14", "30", "55"} <= searched.codes
     assert searched.statuses == {200, 201, 400, 401, 404, 409}
+    assert any(name.endswith(".rdb") for name in searched.places)
     assert len(searched.places["stopped: data.err"]) > 1000
     assert b"issue_card" in searched.places["running: ledger.sqlite-wal"]
 
@@ -229,6 +194,10 @@ def test_the_search_finds_what_it_looks_for() -> None:
     for text in (f'x"{PIN}"', f"..{PAN}..", f"9203{cvv2(PAN, EXPIRY)}", pin_block(PIN, PAN).lower(), TRACK_REST):
         assert traces_in(text.encode())
     assert traces_in(b"x" + bytes.fromhex(PAN)) == ["PAN"]
+    assert traces_in(bytes.fromhex(f"1{PAN}F")) == ["PAN"]
+    assert traces_in(PAN.encode("cp500")) == ["PAN"]
+    assert all(traces_in(base64.b64encode(b"x" * before + PAN.encode() + b"yz")) == ["PAN"] for before in range(6))
+    assert all(traces_in(base64.b64encode(b"x" * before + bytes.fromhex(PAN) + b"y")) == ["PAN"] for before in range(3))
     assert traces_in(b"5575 29135792 4682, 557529******4682") == []
 
 

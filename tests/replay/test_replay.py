@@ -55,6 +55,7 @@ from authsvc.model import (
 from authsvc.products import Product, Products
 from authsvc.replay.again import DamagedJournalError, Pair, Turn, Window, replayed
 from authsvc.replay.report import Report, as_json, as_text, compare, csv_writer
+from authsvc.replay.versions import always
 from authsvc.rules.three_ds import proof_number
 
 ACCOUNT, CARD = AccountId("account"), CardId("card")
@@ -102,7 +103,7 @@ def under(product: Product, **but: Any) -> Products:
 
 
 def pairs_of(story: Story, products: Products, window: Window = Window()) -> list[Pair]:  # noqa: B008 - frozen
-    return list(replayed(Journal(story.journal), ACCOUNT, products, window)[1])
+    return list(replayed(Journal(story.journal), ACCOUNT, always(products), window)[1])
 
 
 def turns(story: Story, products: Products) -> list[Turn]:
@@ -122,7 +123,7 @@ def test_by_the_same_files_nothing_differs(
         walk.step(what, time)
     recorded = walk.story.journal
     window = Window(recorded[int(share * len(recorded))].at if share else UnixMs(0))
-    replay, pairs = replayed(Journal(recorded), ACCOUNT, PRODUCTS, window)
+    replay, pairs = replayed(Journal(recorded), ACCOUNT, always(PRODUCTS), window)
     again = [pair.now for pair in pairs]
     assert again == recorded[len(recorded) - len(again) :]
     assert [msgspec.json.encode(one) for one in again] == [msgspec.json.encode(one) for one in recorded][-len(again) :]
@@ -139,7 +140,7 @@ def test_a_refusal_leaves_its_money_for_what_comes_later() -> None:
     stricter = under(SGB, contactless=replace(SGB.contactless, one_payment=50_00))
     assert turns(story, stricter) == [SAME, REFUSED_NOW, APPROVED_NOW, Turn.NOT_PRESENTED]
     reader = Journal(story.journal)
-    replay, pairs = replayed(reader, ACCOUNT, stricter, Window())
+    replay, pairs = replayed(reader, ACCOUNT, always(stricter), Window())
     made = [pair.now for pair in pairs]
     assert not any(isinstance(change, Posted) for one in made[5:] if one for change in one.changes)
     assert (replay.now.balance, replay.was.balance) == (100_00, 40_00)
@@ -205,7 +206,7 @@ def test_an_effect_without_another_answer() -> None:
     story.approve(authorization(10_00))
     longer = under(SGB, hold=replace(SGB.hold, days=30))
     assert turns(story, longer) == [SAME]
-    report = compare(Journal(story.journal), longer, Window())
+    report = compare(Journal(story.journal), always(longer), Window())
     assert (report.accounts_otherwise, report.differs) == (1, True)
 
 
@@ -242,13 +243,13 @@ def test_a_damaged_journal_is_not_replayed(damage: Callable[[list[Record]], obje
     journal = Journal(opened(BPS).journal)
     damage(journal.rows)
     with pytest.raises(DamagedJournalError, match=r"account at [0-9]: the journal is damaged"):
-        compare(journal, PRODUCTS, Window())
+        compare(journal, always(PRODUCTS), Window())
 
 
 def told(story: Story, products: Products) -> tuple[Report, str]:
     """The report, and the CSV file."""
     file = io.StringIO()
-    return compare(Journal(story.journal), products, Window(), on_pair=csv_writer(file)), file.getvalue()
+    return compare(Journal(story.journal), always(products), Window(), on_pair=csv_writer(file)), file.getvalue()
 
 
 def test_what_is_told() -> None:
@@ -286,8 +287,8 @@ def group(turn: str, amount: int, was: str, now: str) -> dict[str, object]:
 
 def test_one_account_only() -> None:
     journal = Journal(opened(BPS).journal)
-    assert compare(journal, PRODUCTS, Window(), "another").accounts == 0
-    assert compare(journal, PRODUCTS, Window(), "account").requests == 5
+    assert compare(journal, always(PRODUCTS), Window(), "another").accounts == 0
+    assert compare(journal, always(PRODUCTS), Window(), "account").requests == 5
 
 
 def test_requests_that_are_files_are_replayed_too() -> None:

@@ -134,6 +134,7 @@ ELSEWHERE = {
     Reason.DUPLICATE,
     Reason.ALREADY_REVERSED,  # tested below and with the reversals
     Reason.MAC_INVALID,
+    Reason.ACQUIRER_NOT_ALLOWED,  # of links: nothing is decided
     Reason.CRYPTOGRAM_WRONG,
     Reason.THREE_DS_LOCKED,
     Reason.CASHBACK_ABOVE_MAXIMUM,  # issue B and on

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authsvc.security.hsm import NOT_FOUR_DIGITS, Hsm, SoftHsm, _decimals, same
+from authsvc.security.hsm import NOT_FOUR_DIGITS, Hsm, SoftHsm, ZoneHsm, _decimals, same
 from authsvc.security.keys import Secret, load_keys
+from authsvc.security.zone_key import ZoneKey, ZoneKeyFile
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*TripleDES.*")
 
@@ -232,3 +233,27 @@ def test_without_an_aes_key_no_block_of_16_bytes_is_taken() -> None:
     block = psec.pinblock.encipher_pinblock_iso_4(KEY, "4829", PAN)
     with pytest.raises(ValueError, match="16 where there is an AES key"):
         hsm_with(zone_pin_aes=None).offered_pvv(block, PAN)
+
+
+def test_a_link_with_its_own_zone_pin_key(tmp_path: Path) -> None:
+    """Its PIN blocks come under it and under no other; after a change both are good for a while, then the new one only."""
+    first, second = (quiet(psec.des.adjust_key_parity, bytes([byte]) * 8 + bytes(8)) for byte in (0x11, 0x22))
+    assert isinstance(first, bytes)
+    assert isinstance(second, bytes)
+    now = [0.0]
+    key = ZoneKey(Secret(first), ZoneKeyFile(tmp_path, "zone_pin_keys.bank", Secret(bytes(32))), 60, lambda: now[0])
+    hsm = ZoneHsm(msgspec.structs.replace(DEMO_KEYS, zone_pin_aes=None), key)
+
+    def fits(under: bytes) -> bool:
+        try:
+            return hsm.offered_pvv(pin_block("1234", PAN, under), PAN) == HSM.pvv("1234", PAN)
+        except ValueError:
+            return False
+
+    assert [fits(each) for each in (KEY, first, second)] == [False, True, False]
+    key.store(key.changed(Secret(second)))
+    assert [fits(each) for each in (KEY, first, second)] == [False, True, True]
+    now[0] = 60.0
+    assert [fits(each) for each in (KEY, first, second)] == [False, False, True]
+    with pytest.raises(ValueError, match="8 bytes long on this link"):
+        hsm.offered_pvv(bytes(16), PAN)

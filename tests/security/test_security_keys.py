@@ -12,7 +12,9 @@ import msgspec
 import pytest
 
 from authsvc.errors import ConfigError
-from authsvc.security.keys import DES_KEYS, LONG_KEYS, Keys, Secret, load_keys
+from authsvc.security.key_block import KEK as KEK_KIND
+from authsvc.security.key_block import KINDS, Kek, wrapped
+from authsvc.security.keys import DES_KEYS, LONG_KEYS, Keys, Secret, load_keys, master_key
 
 DEMO = Path(__file__).parents[2] / "config" / "keys" / "demo.toml"
 CANARY = "C4C4C4C4C4C4C4C42020202020202020"  # a double-length key of odd parity that no file of ours holds
@@ -107,3 +109,75 @@ def test_no_way_of_sending_the_keys_takes_them(which: str, send: object) -> None
         send(demo if which == "keys" else secret)
     assert CANARY not in str(caught.value).upper()
     assert "0123456789ABCDEF" not in str(caught.value).upper()
+
+
+# --------------------------------------------------------------------------------------------------------- key blocks
+
+MASTER = Kek(Secret(bytes(range(32))), "A")
+
+
+def blocks() -> dict[str, str | None]:
+    """Every key of the demo file as a key block under `MASTER`."""
+    keys = load_keys(DEMO)
+    found: dict[str, str | None] = {"demo": None}
+    for name, kind in KINDS.items():
+        secret = getattr(keys, name)
+        found[name] = f'"{wrapped(secret.reveal(), kind, next(iter(kind.lengths)), MASTER)}"'
+    return found
+
+
+def test_a_file_of_key_blocks_is_the_same_keys(tmp_path: Path) -> None:
+    """Under the master key of the environment; without `demo`, and no key in clear in it."""
+    path = key_file(tmp_path, blocks())
+    assert "0123456789ABCDEF" not in path.read_text("utf-8")
+    keys, demo = load_keys(path, MASTER), load_keys(DEMO)
+    for name in KINDS:
+        assert getattr(keys, name).reveal() == getattr(demo, name).reveal()
+
+
+@pytest.mark.parametrize(("changes", "master", "then"), [
+    ({"demo": None}, MASTER, "zone_pin is in clear; make it a key block (authsvc keys wrap-file), or say demo = true"),
+    ({"demo": "false"}, MASTER, "zone_pin is in clear"),
+    ({"demo": '"yes"'}, MASTER, "demo must be true or false"),
+    (blocks(), None, "zone_pin is a key block, and there is no AUTHSVC_MASTER_KEY to open it with"),
+    (blocks(), Kek(Secret(bytes(32)), "A"), "zone_pin was made under another key"),
+    ({**blocks(), "mac": blocks()["zone_pin"]}, MASTER, "mac holds a key for P0 T B, not for M3"),
+    ({**blocks(), "mac": str(blocks()["mac"])[:-3] + '0"'}, MASTER, "mac must be hexadecimal or a key block"),
+    ({"mac_keys": '"00"'}, MASTER, "mac_keys must be a table"),
+    ({"mac_keys.bank": '"00"'}, MASTER, "mac_keys.bank must be 16 bytes long, it has 1"),
+    ({'mac_keys."a/b"': f'"{CANARY}"'}, MASTER, "mac_keys: a name is small letters"),
+    ({"keks.bank": f'"{CANARY[:-2]}21"'}, MASTER, "keks.bank must have odd parity"),
+    ({"keks.bank": f'"{CANARY[:30]}"'}, MASTER, "keks.bank must be 16 or 24 or 32 bytes long"),
+])  # fmt: skip
+def test_a_key_that_is_not_protected_or_not_ours(
+    changes: dict[str, str | None], master: Kek | None, then: str, tmp_path: Path
+) -> None:
+    """It stops the start and is named, without a part of its value."""
+    with pytest.raises(ConfigError) as caught:
+        load_keys(key_file(tmp_path, changes), master)
+    assert then in str(caught.value)
+    assert CANARY[:12] not in "".join(traceback.format_exception(caught.value))
+
+
+def test_keys_that_a_listener_names(tmp_path: Path) -> None:
+    """In tables of their own; of a key that protects others its algorithm is known: by its block, else by its length."""
+    text = key_file(tmp_path, {}).read_text("utf-8")
+    block = wrapped(bytes(16), KEK_KIND, "A", MASTER)
+    path = tmp_path / "named.toml"
+    path.write_text(
+        f'{text}\n[mac_keys]\nbank = "{CANARY}"\n[zone_pin_keys]\nbank-2 = "{CANARY}"\n'
+        f'[keks]\ndes = "{CANARY}"\naes = "{CANARY * 2}"\naes-128 = "{block}"\n'
+    )
+    keys = load_keys(path, MASTER)
+    assert keys.mac_keys["bank"].reveal() == keys.zone_pin_keys["bank-2"].reveal() == bytes.fromhex(CANARY)
+    assert {name: kek.algorithm for name, kek in keys.keks.items()} == {"des": "T", "aes": "A", "aes-128": "A"}
+
+
+@pytest.mark.parametrize("text", ["00", "zz" * 32, "00" * 33, CANARY])
+def test_a_master_key_that_is_none(text: str) -> None:
+    """32 bytes of AES in hexadecimal, or the start stops; without one there is none."""
+    with pytest.raises(ConfigError, match="AUTHSVC_MASTER_KEY must be 64 hexadecimal digits") as caught:
+        master_key({"AUTHSVC_MASTER_KEY": text})
+    assert text not in str(caught.value)
+    assert master_key({}) is None
+    assert master_key({"AUTHSVC_MASTER_KEY": "00" * 32}) is not None

@@ -43,16 +43,19 @@ from msgspec.structs import replace  # noqa: E402
 
 from authsvc.ledger.journal import ZERO_HASH, chain  # noqa: E402
 from authsvc.model import (  # noqa: E402
+    BANK,
     Account,
     AccountId,
     AccountStatus,
     ActivateCard,
+    Actor,
     BlockCard,
     BlockKind,
     By,
     CardId,
     Charge,
     CreateVirtual,
+    Decision,
     DuplicateCard,
     DuplicateCause,
     ExpireHolds,
@@ -61,6 +64,8 @@ from authsvc.model import (  # noqa: E402
     Load,
     Minor,
     OpenAccount,
+    Operate,
+    Operation,
     Pin,
     RecordThreeDs,
     RenewCard,
@@ -82,6 +87,9 @@ from authsvc.model import (  # noqa: E402
     VirtualStatus,
 )
 from authsvc.products import Product  # noqa: E402
+from authsvc.rules.audit import audited  # noqa: E402
+from authsvc.rules.decide import decide  # noqa: E402
+from authsvc.rules.evolve import evolve, fold  # noqa: E402
 from authsvc.rules.three_ds import proof_number  # noqa: E402
 
 DAY = 24 * HOUR
@@ -209,6 +217,21 @@ class Teller:
             self.wait(MINUTE)
 
 
+def ordered() -> Iterator[list[Decision]]:
+    """What is decided about the engine, and what came through the control API, with who ordered it."""
+    story = Story(ALL[0], Account(id=BANK))
+    story.send(Operate(BANK, Operation.PRODUCTS, "0123456789abcdef", "{}"))
+    story.send(Operate(BANK, Operation.LOG, "debug, messages one in 100"))
+    yield story.journal
+    account, journal = Account(id=AccountId("golden-audited")), []
+    for request in (OpenAccount(account.id, ALL[0].id, Minor(5_000_00)), Load(account.id, Minor(2_00), "counter")):
+        decision = decide(request, account, ALL[0], story.now)
+        after = evolve(account, decision)
+        journal.append(audited(decision, Actor("anna.1", "branch"), account, after))
+        account = after
+    yield journal
+
+
 def digest(account: Account) -> str:
     """SHA-256 of the document, its fields by name, so that their order in the program does not matter."""
     return hashlib.sha256(msgspec.json.encode(account, order="sorted")).hexdigest()
@@ -216,19 +239,21 @@ def digest(account: Account) -> str:
 
 def main(file: Path) -> None:
     chance = random.Random(8583)
-    lines, ends = [], {}
+    lines: list[bytes] = []
+    ends = {}
+    journals = []
     for product in ALL:
-        teller, head = Teller(product), ZERO_HASH
+        teller = Teller(product)
         teller.tell(chance)
-        for decision in teller.story.journal:
+        journals.append(teller.story.journal)
+    for journal in (*journals, *ordered()):
+        head = ZERO_HASH
+        for decision in journal:
             encoded = msgspec.json.encode(decision)
             head = chain(head, encoded)
             lines.append(b'{"hash":"%s","decision":%s}\n' % (head.hex().encode(), encoded))
-        ends[teller.name] = {
-            "seq": len(teller.story.journal),
-            "hash": head.hex(),
-            "state": digest(teller.story.account),
-        }
+        name = journal[0].account
+        ends[name] = {"seq": len(journal), "hash": head.hex(), "state": digest(fold(name, journal))}
     with file.open("xb") as new:
         new.write(b"".join(lines))
     with file.with_suffix(".accounts.json").open("xb") as new:

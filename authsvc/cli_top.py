@@ -1,0 +1,174 @@
+"""`authsvc top`: rate, latency, refusals and holds of a running engine, live in a terminal; all of it from `/metrics`."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import click
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+
+from authsvc.cli_options import console
+from authsvc.errors import AuthsvcError
+from authsvc.rules.explain import money
+
+REASONS_SHOWN = 8
+HEAD = ("decisions/s", "refused/s", "p50 ms", "p99 ms", "in flight", "links", "open holds", "held", "workers")
+Labels = tuple[tuple[str, str], ...]
+
+
+class UnreadableError(AuthsvcError):
+    """A worker's /metrics cannot be read."""
+
+
+class Sample(NamedTuple):
+    """What all workers said at `at` (monotonic seconds), summed over them: value by metric and labels."""
+
+    at: float
+    values: dict[str, dict[Labels, float]]
+
+    def total(self, name: str, **labels: str) -> float:
+        wanted = set(labels.items())
+        return sum(value for each, value in self.values[name].items() if wanted <= set(each))
+
+    def by(self, name: str, label: str, **labels: str) -> dict[str, float]:
+        sums: dict[str, float] = defaultdict(float)
+        for each, value in self.values[name].items():
+            if set(labels.items()) <= set(each):
+                sums[dict(each).get(label, "")] += value
+        return dict(sums)
+
+
+class View(NamedTuple):
+    """Between two samples. Rates a second; latencies in milliseconds, None without messages; `holds_grosze`: what open holds
+    set aside; by product: decisions and refusals a second."""
+
+    workers: int
+    decisions: float
+    refused: float
+    p50_ms: float | None
+    p99_ms: float | None
+    in_flight: int
+    links: int
+    holds: int
+    holds_grosze: int
+    reasons: dict[str, float]
+    products: dict[str, tuple[float, float]]
+
+
+@click.command()
+@click.option("--url", "urls", multiple=True, default=["http://127.0.0.1:8580"], show_default=True, envvar="AUTHSVC_URL",
+              help="One for each worker.")  # fmt: skip
+@click.option("--ca", default="", envvar="AUTHSVC_CA", help="PEM file of who signed the engine's certificate.")
+@click.option("--every", type=click.FloatRange(min=0.1), default=1.0, show_default=True, help="Seconds.")
+@click.option("--once", is_flag=True, help="One look, and end.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object for each look.")
+def top(urls: Sequence[str], ca: str, every: float, once: bool, as_json: bool) -> None:
+    """Rate, latency, refusals and holds, live; Ctrl-C ends it."""
+    with httpx.Client(verify=ssl.create_default_context(cafile=ca or None), trust_env=False, timeout=5) as client:
+        views = _views(client, urls, every)
+        if as_json or once:
+            for view in views:
+                click.echo(json.dumps(view._asdict())) if as_json else console().print(_shown(view))
+                if once:
+                    return
+        with Live(auto_refresh=False, screen=True) as live:
+            for view in views:
+                live.update(_shown(view), refresh=True)
+
+
+def _views(client: httpx.Client, urls: Sequence[str], every: float) -> Iterator[View]:
+    before = sample(_texts(client, urls))
+    while True:
+        time.sleep(every)
+        after = sample(_texts(client, urls))
+        yield view(before, after, len(urls))
+        before = after
+
+
+def _texts(client: httpx.Client, urls: Sequence[str]) -> Iterator[str]:
+    for url in urls:
+        try:
+            yield client.get(f"{url}/metrics").raise_for_status().text
+        except httpx.HTTPError as error:
+            raise UnreadableError(f"{url}/metrics: {type(error).__name__}") from error
+
+
+def sample(texts: Iterator[str]) -> Sample:
+    values: dict[str, dict[Labels, float]] = defaultdict(lambda: defaultdict(float))
+    for text in texts:
+        for family in text_string_to_metric_families(text):
+            for each in family.samples:
+                if each.value == each.value:  # NaN is not known
+                    values[each.name][tuple(sorted(each.labels.items()))] += each.value
+    return Sample(time.monotonic(), values)
+
+
+def view(before: Sample, after: Sample, workers: int) -> View:
+    seconds = max(after.at - before.at, 1e-6)
+    decisions = _rates(before, after, seconds, "product")
+    refused = _rates(before, after, seconds, "product", outcome="refused")
+    reasons = _rates(before, after, seconds, "reason", outcome="refused")
+    return View(
+        workers=workers,
+        decisions=sum(decisions.values()),
+        refused=sum(refused.values()),
+        p50_ms=_quantile(before, after, 0.5),
+        p99_ms=_quantile(before, after, 0.99),
+        in_flight=int(after.total("authsvc_in_flight")),
+        links=int(after.total("authsvc_connections")),
+        holds=int(after.total("authsvc_holds_open")) // workers,  # each worker counts those of all
+        holds_grosze=int(after.total("authsvc_holds_open_grosze")) // workers,
+        reasons=dict(sorted(((r, n) for r, n in reasons.items() if n), key=lambda each: -each[1])[:REASONS_SHOWN]),
+        products={name: (rate, refused.get(name, 0.0)) for name, rate in sorted(decisions.items()) if name != "none" or rate},
+    )  # fmt: skip
+
+
+def _rates(before: Sample, after: Sample, seconds: float, label: str, **labels: str) -> dict[str, float]:
+    """A counter that went back was begun anew: what it says now is all that came since."""
+    old, new = (each.by("authsvc_decisions_total", label, **labels) for each in (before, after))
+    return {name: _grown(old.get(name, 0.0), value) / seconds for name, value in new.items()}
+
+
+def _grown(old: float, new: float) -> float:
+    return new - old if new >= old else new
+
+
+def _quantile(before: Sample, after: Sample, share: float) -> float | None:
+    """Milliseconds of the whole way of a message, linear inside its bucket, as Prometheus has it."""
+    old, new = (each.by("authsvc_stage_seconds_bucket", "le", stage="total") for each in (before, after))
+    counts = sorted((float(le), max(0.0, count - old.get(le, 0.0))) for le, count in new.items())
+    if not counts or not counts[-1][1]:
+        return None
+    wanted, floor, below = share * counts[-1][1], 0.0, 0.0
+    for le, count in counts:
+        if count >= wanted:
+            if le == float("inf"):
+                return floor * 1000
+            return (floor + (le - floor) * (wanted - below) / (count - below or 1)) * 1000
+        floor, below = le, count
+    return floor * 1000
+
+
+def _shown(seen: View) -> Group:
+    head = Table(*HEAD, box=None)
+    latency = ("-" if value is None else f"{value:.2f}" for value in (seen.p50_ms, seen.p99_ms))
+    head.add_row(
+        f"{seen.decisions:.1f}", f"{seen.refused:.1f}", *latency, str(seen.in_flight), str(seen.links), str(seen.holds),
+        money(seen.holds_grosze), str(seen.workers),
+    )  # fmt: skip
+    products = Table("product", "decisions/s", "refused/s", box=None)
+    for name, (rate, refused) in seen.products.items():
+        products.add_row(name, f"{rate:.1f}", f"{refused:.1f}")
+    reasons = Table("refused for", "a second", box=None)
+    for reason, rate in seen.reasons.items():
+        reasons.add_row(reason, f"{rate:.1f}")
+    return Group(head, "", products, "", reasons)
