@@ -83,8 +83,10 @@ _OPTIONS = (
     click.option("--wait", type=click.FloatRange(0, min_open=True), default=10.0, help="Seconds for an answer."),
     click.option("--accounts", "count", type=click.IntRange(1, 10_000_000), default=1_000, help="Accounts, a card each."),
     click.option("--name", default="load", help="Of the set of accounts; the same name finds the same accounts again."),
-    click.option("--cards", "cards_file", type=click.Path(path_type=Path), help="CSV of cards, instead of making them."),
-    click.option("--fresh", is_flag=True, help="Nobody has used those cards yet, so nothing is to be looked up."),
+    click.option("--cards", "cards_file", type=click.Path(path_type=Path), help="Cards of that file, imported before."),
+    click.option("--write-cards", "write_file", type=click.Path(path_type=Path), metavar="FILE",
+                 help="Only write --accounts cards into FILE, for authsvc account import FILE --pins."),
+    click.option("--fresh", is_flag=True, help="Nobody has used the cards of --cards yet: else nothing is known of them."),
     click.option("--mix", "mix_file", type=click.Path(path_type=Path), default=DEMO_MIX, help="What is sent (TOML)."),
     click.option("--expect", type=click.Choice(["model", "basic", "none"]), default="model",
                  help="What is checked: everything; MTI, echoes and repeats; nothing (any host)."),
@@ -125,6 +127,7 @@ class Options(msgspec.Struct, frozen=True):
     count: int
     name: str
     cards_file: Path | None
+    write_file: Path | None
     fresh: bool
     mix_file: Path
     expect: Any
@@ -169,6 +172,9 @@ def main(**given: Any) -> None:
         target, made_of, rates = _target(options), mix.load(options.mix_file), _rates(options.steps)
     except (mix.MixError, ValueError, OSError) as error:  # OSError: of ssl, whose errors are
         raise click.UsageError(str(error)) from error
+    if options.write_file is not None:
+        _write_cards(options.write_file, made_of, options)
+        return
     begun = datetime.now(UTC)
     try:
         payers = _payers(options, made_of, target.zone)
@@ -230,18 +236,23 @@ def _tell(whole: report.Report, options: Options) -> None:
 
 def _payers(options: Options, made_of: mix.Mix, zone: bytes) -> list[Payer]:
     """The cards, and what is known of each."""
-    checked = options.expect == "model"
     api = Api(options.base, options.token)
+    books: Sequence[Book] | None = None
     if options.cards_file is not None:
         cards = accounts.read(options.cards_file, options.count)
+        books = accounts.fresh(made_of.accounts, cards) if options.fresh else None
     else:
         cards = _prepared(api, made_of, options.name, options.count)
-    books: Sequence[Book] | None = None
-    if checked and options.fresh:
-        books = accounts.fresh(made_of.accounts, cards)
-    elif checked:
-        books = accounts.looked_up(api, made_of.accounts, cards)
+        books = accounts.looked_up(api, made_of.accounts, cards) if options.expect == "model" else None
     return payers_of(cards, zone, books)
+
+
+def _write_cards(path: Path, made_of: mix.Mix, options: Options) -> None:
+    try:
+        accounts.write(path, made_of.accounts, options.name, options.count)
+    except OSError as error:
+        raise click.UsageError(f"--write-cards: {path}: {error.strerror}") from error
+    click.echo(f"{options.count} cards in {path}; then: authsvc account import {path} --pins")
 
 
 def _prepared(api: Api, made_of: mix.Mix, name: str, count: int) -> list[Card]:

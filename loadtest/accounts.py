@@ -1,5 +1,5 @@
-"""The accounts and cards that load is put on: made through the control API, or read from the file that `authsvc account import`
-wrote about those it made.
+"""The accounts and cards that load is put on: made one by one through the control API, or, when they are many, written to a
+file that `authsvc account import FILE --pins` takes at once and that load reads its cards from.
 
 Every call of the API carries an idempotency key built from the name of the set, and PANs are numbered from a place the name
 decides; so a second run finds the accounts of the first.
@@ -7,14 +7,19 @@ decides; so a second run finds the accounts of the first.
 
 from __future__ import annotations
 
-import csv
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
+from typing import Annotated, Any
 
-from loadtest.api import Api, pan_of
+import msgspec
+from msgspec import Meta, Struct
+
+from loadtest.api import EXPIRY, Api, pan_of
 from loadtest.expect import PRODUCTS, Book, State, from_views
 from loadtest.messages import Card
 from loadtest.mix import Accounts
@@ -42,35 +47,64 @@ def _told(cards: Iterator[Card], progress: Callable[[int], None]) -> Iterator[Ca
 def _one(api: Api, wanted: Accounts, name: str, number: int) -> Card:
     once = f"loadtest-{name}-{wanted.product}-{number}"
     account = api.open_account(wanted.product, wanted.load, wanted.credit_limit, once)
-    first = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")
-    pan = pan_of(wanted.product, (first + number) % PAN_NUMBERS)
+    pan = _pan(wanted, name, number)
     limits = {"cash": wanted.limits.cash, "cashless": wanted.limits.cashless, "internet": wanted.limits.internet}
     return api.issue_card(account, pan, wanted.pin, limits, once)
 
 
+def _pan(wanted: Accounts, name: str, number: int) -> str:
+    first = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")
+    return pan_of(wanted.product, (first + number) % PAN_NUMBERS)
+
+
 class CardsError(ValueError):
-    """The file of cards is wrong; the message names file and line."""
+    """The file of cards is wrong; the message names file and line, and no value."""
+
+
+class _Line(Struct, frozen=True):
+    """What load needs of a line; the import needs the others."""
+
+    pan: Annotated[str, Meta(pattern=r"^[0-9]{12,19}$")]
+    expiry: Annotated[str, Meta(pattern=r"^[0-9]{4}$")]
+    pin: Annotated[str, Meta(pattern=r"^[0-9]{4}$")]
+
+
+def write(path: Path, wanted: Accounts, name: str, count: int) -> None:
+    """`count` accounts with a card each, as `authsvc account import FILE --pins` takes them. Nobody else may read the file: it
+    holds card numbers and PINs, if only of a test set. Raises OSError."""
+    limits = {"cash": wanted.limits.cash, "cashless": wanted.limits.cashless, "internet": wanted.limits.internet}
+    fields: dict[str, Any] = {
+        "product": wanted.product,
+        "pin": wanted.pin,
+        "expiry": EXPIRY,
+        "balance": wanted.load,
+        "limits": limits,
+    }
+    if wanted.credit_limit:
+        fields["credit_limit"] = wanted.credit_limit
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as lines:
+        os.fchmod(lines.fileno(), 0o600)
+        for number in range(count):
+            lines.write(msgspec.json.encode({**fields, "pan": _pan(wanted, name, number)}) + b"\n")
 
 
 def read(path: Path, most: int) -> list[Card]:
-    """At most `most` cards of a CSV with the columns pan, expiry, pin, account, card. Raises CardsError."""
+    """At most `most` cards of such a file. Raises CardsError."""
+    decode, cards = msgspec.json.Decoder(_Line).decode, list[Card]()
     try:
-        with path.open(encoding="utf-8", newline="") as opened:
-            rows = csv.DictReader(opened)
-            cards = [_card(path, rows.line_num, row) for row, _ in zip(rows, range(most), strict=False)]
-    except (OSError, UnicodeDecodeError) as error:
-        raise CardsError(f"{path}: {error}") from error
-    if not cards:
-        raise CardsError(f"{path}: has no cards")
-    return cards
-
-
-def _card(path: Path, line: int, row: dict[str, str]) -> Card:
-    for column, lengths in (("pan", range(12, 20)), ("expiry", (4,)), ("pin", (4,))):
-        value = row.get(column) or ""
-        if not value.isdigit() or len(value) not in lengths:
-            raise CardsError(f"{path}: line {line}: {column}: is no such number")
-    return Card(row["pan"], row["expiry"], row["pin"], row.get("account") or "", row.get("card") or "")
+        with path.open("rb") as lines:
+            for line in islice(lines, most):
+                found = decode(line)
+                cards.append(Card(found.pan, found.expiry, found.pin))
+    except OSError as error:
+        raise CardsError(f"{path}: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        problem = f"{path}: line {len(cards) + 1}: {error if isinstance(error, msgspec.ValidationError) else 'is no JSON object'}"
+    else:
+        if cards:
+            return cards
+        problem = f"{path}: has no cards"
+    raise CardsError(problem)
 
 
 def fresh(wanted: Accounts, cards: Sequence[Card]) -> list[Book]:
