@@ -99,7 +99,8 @@ def read(path: Path, most: int) -> list[Card]:
     except OSError as error:
         raise CardsError(f"{path}: {error.strerror}") from error
     except msgspec.DecodeError as error:
-        problem = f"{path}: line {len(cards) + 1}: {error if isinstance(error, msgspec.ValidationError) else 'is no JSON object'}"
+        why = str(error) if isinstance(error, msgspec.ValidationError) else "is no JSON object"
+        problem = f"{path}: line {len(cards) + 1}: {why}"
     else:
         if cards:
             return cards
