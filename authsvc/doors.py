@@ -107,6 +107,8 @@ class Door:
         self._sockets: list[socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._seldom = Seldom()
+        self._is_closing = False
+        self._entering = 0
         self.renew()
 
     def renew(self) -> None:
@@ -128,6 +130,20 @@ class Door:
             self._begin(self._take_from(listening))
         return int(self._sockets[0].getsockname()[1])
 
+    def stop_accepting(self) -> None:
+        """No more connections; those that were accepted still become links. Not by cancelling: what has just been accepted, and
+        nobody has looked at yet, would be lost with it."""
+        if self._is_closing:
+            return
+        self._is_closing = True
+        for listening in self._sockets:
+            asyncio.get_running_loop().remove_reader(listening)
+
+    @property
+    def entering(self) -> int:
+        """Connections that are accepted and no links yet."""
+        return self._entering
+
     def close(self) -> None:
         """No more connections; those in their handshake are cut."""
         for task in self._tasks:
@@ -137,7 +153,7 @@ class Door:
 
     async def _take_from(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        while True:
+        while not self._is_closing:
             try:
                 connection, peer = await loop.sock_accept(listening)
             except OSError as error:
@@ -175,6 +191,7 @@ class Door:
     async def _welcome(self, connection: socket.socket, address: str, leave: Callable[[], None]) -> None:
         """The handshake, and then it is a link."""
         loop, tls, limit = asyncio.get_running_loop(), self._tls, self._config.frame_seconds
+        self._entering += 1
         try:
             _prepare(connection)
             await loop.connect_accepted_socket(
@@ -193,6 +210,8 @@ class Door:
         except BaseException:
             leave()
             raise
+        finally:
+            self._entering -= 1
 
     def admits(self, transport: asyncio.BaseTransport, address: str) -> bool:
         """Whether the certificate of a finished handshake, if one was demanded, has a name of this link."""

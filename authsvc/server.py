@@ -346,8 +346,12 @@ class Server:
         """Stop accepting; for `grace` seconds serve the links there are; stop reading, answer what was read, close. False:
         `seconds` were not enough."""
         for door in self._doors:
+            door.stop_accepting()
+        if grace:
+            await asyncio.sleep(LEAVE_SECONDS)  # what was accepted a moment ago becomes a link
+            await self._until_left(grace)
+        for door in self._doors:
             door.close()
-        await self._until_left(grace)
         if self._sweeper is not None:
             self._sweeper.cancel()
         for link in self._links:
@@ -367,7 +371,9 @@ class Server:
     async def _until_left(self, seconds: float) -> None:
         """Until every peer has gone by itself, at most so long."""
         until = asyncio.get_running_loop().time() + seconds
-        while self._links and asyncio.get_running_loop().time() < until:
+        while (
+            self._links or any(door.entering > 0 for door in self._doors)
+        ) and asyncio.get_running_loop().time() < until:
             await asyncio.sleep(LEAVE_SECONDS / 10)
 
     def joined(self, link: LinkProtocol) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -473,3 +474,54 @@ async def test_memory_for_all_links_together() -> None:
     await until(lambda: given.count('authsvc_connections{listener="main"}') == 1)
     assert await good.ask(b"x") == b"answer to x"
     assert await given.server.drain(5)
+
+
+async def test_a_successor_on_the_same_sockets() -> None:
+    """Server after server on one socket, each drained when the next listens, while peers connect for one message each: every
+    peer gets in, and every message its answer."""
+    bound = socket.socket()
+    bound.bind(("127.0.0.1", 0))
+    address, over = bound.getsockname(), asyncio.Event()
+    answered = 0
+
+    async def come_and_go() -> None:
+        nonlocal answered
+        while not over.is_set():
+            peer = Peer(*await asyncio.open_connection(*address))
+            assert await peer.ask(b"x") == b"answer to x"
+            peer.writer.close()
+            answered += 1
+
+    async def successor() -> Stand:
+        made = Stand(100)
+        await made.server.listen("main", ListenerConfig(port=0), bound=bound.dup())
+        return made
+
+    serving = await successor()
+    peers = [asyncio.create_task(come_and_go()) for _ in range(8)]
+    for _ in range(10):
+        before, wanted = serving, answered + 20
+        serving = await successor()
+        assert await before.server.drain(5, grace=0.2)
+        await until(lambda w=wanted: answered > w or any(peer.done() for peer in peers))  # type: ignore[misc]
+    over.set()
+    await asyncio.gather(*peers)
+    await serving.server.drain(5)
+    bound.close()
+
+
+async def test_a_drain_says_the_end_and_reads_on() -> None:
+    """What comes after the last answer is not looked at, and takes no answer along: the peer reads all of it, then the end."""
+    async with stand() as given:
+        peer = await given.connect()
+        given.gate.open.clear()
+        peer.send(b"big")
+        await until(lambda: given.gate.begun == [b"big"])
+        draining = asyncio.create_task(given.server.drain(5))
+        await asyncio.sleep(0.01)
+        peer.send(b"too late")
+        given.gate.open.set()
+        assert len(await peer.receive()) == 60_000
+        assert await peer.is_closed()
+        assert await draining
+        assert given.gate.begun == [b"big"]
