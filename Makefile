@@ -31,7 +31,7 @@ check: setup   ## format, lint, types, import contracts, tests: all of it
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/pytest
 
-bench: setup   ## measure every part beside its budget, then the whole system
+bench: setup   ## measure every part beside its budget, then the whole system; python -m bench.growth is the long one
 	$(VENV)/bin/pytest bench --benchmark-enable --benchmark-only
 	$(PY) -m bench.system
 
@@ -42,8 +42,8 @@ fuzz: setup   ## a million odd messages at the codec, from the corpus in tests/d
 fuzzlinks: setup   ## odd frames, half frames, TLS garbage at a running engine; MINUTES=60
 	cd tests/end_to_end && PYTHONPATH=.. ../../$(PY) fuzz_server.py $(or $(MINUTES),60)
 
-load: setup   ## a one-minute load story against the running engine
-	$(PY) -m loadtest
+load: setup   ## a one-minute load story against the running engine; leaves var/load.json and var/load.html
+	$(PY) -m loadtest --report var/load
 
 observe: setup   ## a real Prometheus on loopback, with the alerts, against the running engine under load
 	@$(PY) -m loadtest.observe

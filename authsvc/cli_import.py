@@ -20,7 +20,7 @@ from authsvc.cli_options import settings
 from authsvc.clock import Clock, SimulatedClock, SystemClock
 from authsvc.importing import Imported, Importer, Problem
 from authsvc.ledger.postgres import PostgresLedger
-from authsvc.ledger.sqlite import SqliteLedger
+from authsvc.ledger.sqlite import SqliteLedger, for_bulk
 from authsvc.security.hsm import SoftHsm
 from authsvc.security.mint import Mint
 from authsvc.security.vault import Vault
@@ -57,7 +57,7 @@ async def _import(loaded: config.Config, lines: BinaryIO, pins: bool) -> Importe
     clock: Clock = SimulatedClock(loaded.data_dir / "clock") if loaded.clock == "simulated" else SystemClock()
     embedded = loaded.ledger.url == config.EMBEDDED
     ledger = (
-        SqliteLedger(loaded.data_dir / engine.LEDGER_FILE)
+        SqliteLedger(loaded.data_dir / engine.LEDGER_FILE, start_writer=for_bulk)
         if embedded
         else PostgresLedger(loaded.ledger.url, partitions=loaded.ledger.partitions)
     )

@@ -11,10 +11,16 @@ from typing import Any
 import pytest
 import uvloop
 
+from bench import page
+
 _BUDGET = re.compile(r"Budget: (\d+(?:\.\d+)?) µs")
 PerCall = Callable[..., None]
 AT_ONCE = 50
 """Calls under way in the benchmarks that await something: what a busy engine has."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-budgets", action="store_true", help="Put the table into docs/performance.md.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -57,13 +63,22 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if not done:
         return
     terminalreporter.section("budgets (median of one call)")
-    for bench in done:
-        median = bench.stats.median * 1e6 / bench.extra_info.get("calls", 1)
-        budget = bench.extra_info["budget_us"]
-        verdict = "" if median <= budget else "ABOVE"
-        name = bench.name.removeprefix("test_").replace("_", " ")
+    parts = [_part(bench) for bench in done]
+    for name, median, budget, verdict in parts:
         terminalreporter.write_line(f"  {name:<44} {median:9.2f} µs   budget {budget:7.1f} µs   {verdict}".rstrip())
+    if config.getoption("write_budgets"):
+        rows = [(name, f"{median:.1f}", f"{budget:.1f}", verdict) for name, median, budget, verdict in parts]
+        table = page.table(("one call", "median µs", "budget µs", ""), rows)
+        page.put("parts", [f"{page.machine()}.", "", *table])
     _write_ratios(terminalreporter, {bench.name: bench for bench in done})
+
+
+def _part(bench: Any) -> tuple[str, float, float, str]:
+    """Name, median of one call and budget in µs, verdict."""
+    median = bench.stats.median * 1e6 / bench.extra_info.get("calls", 1)
+    budget = bench.extra_info["budget_us"]
+    name = bench.name.removeprefix("test_").replace("_", " ")
+    return name, median, budget, "" if median <= budget else "ABOVE"
 
 
 def _write_ratios(terminalreporter: Any, done: dict[str, Any]) -> None:

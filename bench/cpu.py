@@ -22,8 +22,18 @@ def of_main_thread(pid: int) -> float:
 
 def workers_of(pid: int) -> list[int]:
     """The processes that decide, when `pid` is the parent of several workers; else none."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in children if "authsvc.workers" in Path(f"/proc/{child}/cmdline").read_text()]
+    return children_of(pid, "authsvc.workers")
+
+
+def children_of(pid: int, module: str = "") -> list[int]:
+    """The processes that `pid` has started, and what they have, of which `module` is in the command."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in map(int, (task / "children").read_text().split()):
+            if module in Path(f"/proc/{child}/cmdline").read_text():
+                found.append(child)
+            found += children_of(child, module)
+    return found
 
 
 def memory_mb(pid: int) -> float:

@@ -1,47 +1,68 @@
-"""The whole system in one run: `python -m bench.system`. Prints what docs/performance.md may claim.
+"""The whole system in one run: `python -m bench.system`. Prints what docs/performance.md may claim; `--write` puts it there.
 
-Three loads by one generator on one machine: a bare echo server of the same frames (the ceiling), the engine with as
-much under way as it can use (closed loop), and the engine at half of that rate on schedule (open loop). All processes
-share the machine; a message's CPU time is what each of them used, over the messages answered. The PostgreSQL server, which
-is not ours to start, is not in it.
+Four loads by one generator on one machine: a bare echo server of the same frames (the ceiling), the plain way (the floor,
+module `plain`), the engine with as much under way as it can use (closed loop), and the engine at half of that rate on
+schedule (open loop). All processes share the machine; a message's CPU time is what each of them used, over the messages
+answered. A PostgreSQL server, which is not ours to start, is not in it.
 """
 
 from __future__ import annotations
 
-import os
-import platform
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
 import click
-import uvloop
+from msgspec import Struct
+from msgspec.structs import replace
 
-from bench import cpu
+from bench import cpu, page
+from bench.loads import Measured, Watch, measure, server, spent, watching_engine, watching_server
+from bench.profile import profiled
 from loadtest import accounts, mix, report
-from loadtest.__main__ import DEMO_MIX, open_cards, run, wallets_of
-from loadtest.engine import HOST, ROOT, PrivateEngine
+from loadtest.__main__ import DEMO_MIX
+from loadtest.engine import ROOT, PrivateEngine
 from loadtest.generator import Plan
-from loadtest.messages import Kind, zone_key
-from loadtest.traffic import Wallet
+from loadtest.messages import Card, zone_key
+from loadtest.traffic import Payer, payers_of
 
-Cpu = dict[str, float]
+MOST = 10_000_000
 
 
-class Measured(NamedTuple):
-    """One load. `cpu`: microseconds a message, by who used them."""
+class Loads(Struct, frozen=True):
+    """What is put on each server. `zone`: key of PIN blocks; `mix`: of messages."""
 
-    name: str
-    result: report.Result
-    cpu: Cpu
+    seconds: float
+    links: int
+    under_way: int
+    zone: bytes
+    mix: mix.Mix
+    cards: Sequence[Card]
 
     @property
-    def decisions_per_second(self) -> float:
-        """Repeats are answered from the journal and decide nothing."""
-        repeats = sum(self.result.codes.get(Kind.REPEAT.value, {}).values())
-        return (self.result.answered - repeats) / self.result.seconds
+    def closed(self) -> Plan:
+        return Plan(links=self.links, seconds=self.seconds, most=MOST, under_way=self.under_way)
+
+    def payers(self) -> list[Payer]:
+        """Cards that no server has seen: their answers are known beforehand."""
+        return payers_of(self.cards, self.zone, accounts.fresh(self.mix.accounts, self.cards))
+
+    def put(self, name: str, port: int, plan: Plan, watch: Watch, payers: Sequence[Payer]) -> Measured:
+        return measure(name, port, self.zone, plan, self.mix, payers, watch)
+
+
+class Found(Struct, frozen=True):
+    """All four. `memory`: MB of engine, ledger writer and Valkey; `profile`: of the engine, lines."""
+
+    echo: Measured
+    plain: Measured
+    full: Measured
+    halved: Measured
+    memory: tuple[float, float, float]
+    profile: list[str]
+
+    @property
+    def all(self) -> tuple[Measured, ...]:
+        return self.echo, self.plain, self.full, self.halved
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -49,89 +70,84 @@ class Measured(NamedTuple):
 @click.option("--accounts", "count", type=click.IntRange(1, 100_000), default=2_000, help="Accounts, a card each.")
 @click.option("--links", type=click.IntRange(1, 1_000), default=8, help="TCP connections.")
 @click.option("--under-way", type=click.IntRange(1, 256), default=32, help="On each link, closed loop.")
-@click.option(
-    "--ledger", default="embedded", help="Of the engine: embedded, or the URL of an empty PostgreSQL database."
-)
+@click.option("--ledger", default="embedded", help="Of the engine: embedded, or the URL of an empty database.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, help="Of the engine; more than 1 need PostgreSQL.")
-def main(seconds: float, count: int, links: int, under_way: int, ledger: str, workers: int) -> None:
-    """Measure the engine beside its ceiling."""
+@click.option("--profile", "profiling", is_flag=True, help="Once more with py-spy beside the engine.")
+@click.option("--write", is_flag=True, help=f"Put the tables into {page.PAGE.relative_to(ROOT)}.")
+def main(
+    seconds: float, count: int, links: int, under_way: int, ledger: str, workers: int, profiling: bool, write: bool
+) -> None:
+    """Measure the engine between its floor and its ceiling."""
     made_of, zone = mix.load(DEMO_MIX), zone_key(ROOT / "config/keys/demo.toml")
-    click.echo(
-        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}; all processes share them"
-    )
     kind = "SQLite WAL synchronous=FULL" if ledger == "embedded" else f"PostgreSQL, workers: {workers}"
-    click.echo(f"{count} accounts, {links} links, {under_way} under way on each; demo mix, {kind}")
-    closed = Plan(links=links, seconds=seconds, most=10_000_000, under_way=under_way)
+    what = f"{count} accounts, {links} links, {under_way} under way on each, {seconds:.0f} s each; demo mix, {kind}"
+    click.echo(f"{page.machine()}; all processes share them\n{what}")
     with PrivateEngine(clock="system", settings=(f"ledger.url={ledger}", f"workers={workers}")) as engine:
         cards = accounts.prepare(engine.api, made_of.accounts, "bench", count, lambda _done: None)
-        wallets = wallets_of(cards, zone)
-        uvloop.run(open_cards(HOST, engine.iso_port, wallets))
-        watch = _watching_engine(engine.pid, engine.valkey_pid)
-        full = _measure("authsvc, closed loop", engine.iso_port, closed, made_of, wallets, watch)
-        half = Plan(links=links, seconds=seconds, most=10_000_000, rate=full.result.per_second / 2)
-        halved = _measure("authsvc, open loop at half", engine.iso_port, half, made_of, wallets, watch)
-        processes = cpu.workers_of(engine.pid) or [engine.pid]
-        memory = sum(map(cpu.memory_mb, processes)), cpu.memory_mb(engine.valkey_pid)
-    with _echo_server() as (port, pid):
-        bare = Plan(links=links, seconds=seconds, most=10_000_000, under_way=under_way, expect="none")
-        echo = _measure("bare uvloop echo, closed loop", port, bare, made_of, wallets, _watching_echo(pid))
-    _print(echo, full, halved, memory)
-    sys.exit(0 if full.result.clean and halved.result.clean and echo.result.clean else 1)
+        loads = Loads(seconds, links, under_way, zone, made_of, cards)
+        found = _measured(loads, engine, profiling)
+    lines = list(_lines(found))
+    click.echo("\n".join(lines))
+    if write:
+        page.put("system", [f"{page.machine()}. {what}.", "", *lines])
+    sys.exit(0 if all(each.result.clean for each in found.all) else 1)
 
 
-def _measure(
-    name: str, port: int, plan: Plan, made_of: mix.Mix, wallets: list[Wallet], watch: Callable[[], Cpu]
-) -> Measured:
-    before = watch()
-    result = uvloop.run(run(HOST, port, plan, made_of, wallets))
-    after = watch()
-    answered = max(1, result.answered)
-    return Measured(name, result, {who: (after[who] - before[who]) * 1e6 / answered for who in after})
+def _measured(loads: Loads, engine: PrivateEngine, profiling: bool) -> Found:
+    """The floor first; the engine last, and what was found out about its cards goes with them from load to load."""
+    with server("bench.echo") as (port, pid):
+        bare = replace(loads.closed, expect="none")
+        echo = loads.put("bare uvloop echo", port, bare, watching_server(pid), loads.payers())
+    with server("bench.plain") as (port, pid):
+        simple = replace(loads.closed, expect="basic")
+        plain = loads.put("the plain way", port, simple, watching_server(pid), loads.payers())
+    watch, payers = watching_engine(engine.pid, engine.valkey_pid), loads.payers()
+    full = loads.put("authsvc", engine.iso_port, loads.closed, watch, payers)
+    half = Plan(links=loads.links, seconds=loads.seconds, most=MOST, rate=full.result.per_second / 2)
+    halved = loads.put("authsvc at half its rate", engine.iso_port, half, watch, payers)
+    writers = cpu.children_of(engine.pid, "authsvc.ledger.sqlite_process")
+    processes = cpu.workers_of(engine.pid) or [engine.pid]
+    memory = (sum(map(cpu.memory_mb, processes)), sum(map(cpu.memory_mb, writers)), cpu.memory_mb(engine.valkey_pid))
+    lines: list[str] = []
+    if profiling:
+        with profiled(processes[0], loads.seconds) as profile:
+            loads.put("profiled", engine.iso_port, loads.closed, watch, payers)
+        lines = profile.lines
+    return Found(echo, plain, full, halved, memory, lines)
 
 
-def _watching_engine(engine: int, valkey: int) -> Callable[[], Cpu]:
-    def watch() -> Cpu:
-        processes = cpu.workers_of(engine) or [engine]
-        loops = sum(map(cpu.of_main_thread, processes))
-        return {
-            "engine loops": loops,
-            "engine threads": sum(map(cpu.of_process, processes)) - loops,
-            "valkey": cpu.of_process(valkey),
-            "generator": cpu.of_process(os.getpid()),
-        }
-
-    return watch
-
-
-def _watching_echo(echo: int) -> Callable[[], Cpu]:
-    return lambda: {"echo": cpu.of_process(echo), "generator": cpu.of_process(os.getpid())}
-
-
-@contextmanager
-def _echo_server() -> Iterator[tuple[int, int]]:
-    """Its port and process id."""
-    process = subprocess.Popen([sys.executable, "-m", "bench.echo"], cwd=ROOT, stdout=subprocess.PIPE)
-    try:
-        assert process.stdout is not None
-        yield int(process.stdout.readline()), process.pid
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _print(echo: Measured, full: Measured, halved: Measured, memory: tuple[float, float]) -> None:
-    for measured in (echo, full, halved):
-        click.echo(f"\n{measured.name}: {measured.result.per_second:.0f} answers a second")
-        click.echo(f"  latency in ms   {report.latency_line(measured.result.latency)}")
-        used = "  ".join(f"{who} {spent:.0f}" for who, spent in measured.cpu.items())
-        click.echo(f"  CPU µs a message   {used}")
+def _lines(found: Found) -> Iterator[str]:
+    """Markdown."""
+    loops = ("closed", "closed", "closed", "open")
+    header = ("", "loop", "answers a second", "p50 ms", "p99 ms", "p99.9 ms", "µs of CPU a message, by who used them")
+    rows = []
+    for measured, loop in zip(found.all, loops, strict=True):
+        latency = measured.result.latency
+        times = (f"{each / 1000:.1f}" for each in (latency.p50, latency.p99, latency.p999))
+        rows.append((measured.name, loop, f"{measured.result.per_second:.0f}", *times, spent(measured)))
+    yield from page.table(header, rows)
+    yield ""
+    yield from _claims(found)
+    for measured in found.all:
         if not measured.result.clean:
-            click.echo("  NOT CLEAN: " + "; ".join(list(report.lines(measured.result))[:2]))
-    click.echo(f"\ndurable decisions a second: {full.decisions_per_second:.0f}")
-    ratio = full.result.per_second / echo.result.per_second
-    click.echo(f"of the ceiling: {ratio:.1%}")
-    click.echo(f"p99 at half that rate: {halved.result.latency.p99 / 1000:.1f} ms")
-    click.echo(f"memory in MB: engine {memory[0]:.0f}, Valkey {memory[1]:.0f}")
+            yield f"- NOT CLEAN: {measured.name}: " + "; ".join(list(report.lines(measured.result))[:2])
+    if found.profile:
+        yield "\nThe engine's process under that load (py-spy, samples that hold the interpreter lock):\n\n```"
+        yield from found.profile
+        yield "```"
+
+
+def _claims(found: Found) -> Iterator[str]:
+    full, plain, echo = found.full, found.plain, found.echo
+    yield f"- durable decisions a second: {full.decisions_per_second:.0f} (repeats decide nothing)"
+    yield f"- against the plain way: {full.decisions_per_second / plain.decisions_per_second:.1f} times"
+    yield f"- of the ceiling: {full.result.per_second / echo.result.per_second:.0%}"
+    both = (full.result, found.halved.result)
+    wrong, answered = sum(each.wrong for each in both), sum(each.answered for each in both)
+    yield f"- wrong answers of the engine: {wrong} of {answered}, by the generator's own model of the rules"
+    yield f"- p99 at half the rate, open loop: {found.halved.result.latency.p99 / 1000:.1f} ms"
+    names = ("engine", "ledger writer", "Valkey")
+    yield "- memory: " + ", ".join(f"{name} {mb:.0f} MB" for name, mb in zip(names, found.memory, strict=True))
 
 
 if __name__ == "__main__":

@@ -89,6 +89,9 @@ class Api:
     def account(self, account: str) -> dict[str, Any]:
         return dict(self.call("GET", f"/v1/accounts/{account}"))
 
+    def card(self, card: str) -> dict[str, Any]:
+        return dict(self.call("GET", f"/v1/cards/{card}"))
+
     def decisions(self, rrn: str, stan: str, account: str) -> list[dict[str, Any]]:
         """The decisions on one message, newest first."""
         return list(self.call("GET", "/v1/decisions", rrn=rrn, stan=stan, account=account))

@@ -2,12 +2,14 @@
 
 Open loop: messages are due on a schedule that no answer can delay, and latency counts from the moment a message was
 due; so a host that stalls cannot hide its queue. Closed loop: a fixed number under way on each link, each answer brings
-the next message; latency counts from sending. Bounded in time and in number.
+the next message; latency counts from sending. Bounded in time and in number. No task and no timer belongs to a message.
 """
 
 from __future__ import annotations
 
 import asyncio
+import resource
+import ssl
 from collections.abc import Callable, Iterator
 from random import Random
 from time import perf_counter
@@ -15,63 +17,48 @@ from typing import Literal, cast
 
 from msgspec import Struct
 
-from loadtest.fast import AnswerReader, Reading
-from loadtest.histogram import Histogram
-from loadtest.report import Result, latency
-from loadtest.traffic import Sent, Source
-from loadtest.wire import Cutter, WireError
+from authsvc.codec.framing import FrameReader
+from authsvc.errors import PeerError
+from loadtest.fast import ASCII, AnswerReader, Reading, Wire
+from loadtest.report import Result, result_of
+from loadtest.timeline import LONGEST, Example, Second, Tally
+from loadtest.traffic import Expect, Sent, Source
+from loadtest.wire import WireError
 
 TICK_SECONDS = 0.001
 """Timers of uvloop count milliseconds; a shorter wait would be a busy loop."""
-ANSWERS = {b"0100": b"0110", b"0101": b"0110", b"0400": b"0410", b"0401": b"0410"}
+MAX_FRAME = 9_999
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """`rate`: messages a second, open loop; `under_way`: messages on each link, closed loop; one of the two is 0.
+    """`rate`: messages a second, open loop, on its way to `to` when that is given (a ramp); `under_way`: messages on each link,
+    closed loop; one of `rate` and `under_way` is 0.
 
-    `most`: stop after so many; `arrivals`: of the open loop, exponential gaps or equal ones; `wait_seconds`: for the
-    last answers; `expect`: "none" takes anything that carries the STAN back for an answer, such as an echo.
+    `most`: stop after so many; `arrivals`: of the open loop, exponential gaps or equal ones; `wait_seconds`: for an
+    answer, after which its message is unanswered; `expect`: how much of an answer is checked; "none" takes anything that
+    carries the STAN back for an answer, such as an echo; `interval`: seconds of one point of the timeline.
     """
 
     links: int
     seconds: float
     most: int
     rate: float = 0.0
+    to: float = 0.0
     under_way: int = 0
     arrivals: Literal["poisson", "even"] = "poisson"
     wait_seconds: float = 10.0
-    expect: Literal["answer", "none"] = "answer"
+    expect: Expect = "model"
     seed: int = 1
-
-
-class Tally:
-    """What is counted while it runs; `fresh`: latencies since it was last taken."""
-
-    def __init__(self) -> None:
-        self.sent = self.answered = self.garbled = self.wrong = self.links_lost = 0
-        self.all = Histogram()
-        self.fresh = Histogram()
-        self.late = Histogram()
-        self.codes: dict[tuple[str, bytes], int] = {}
-
-    def take_fresh(self) -> Histogram:
-        taken, self.fresh = self.fresh, Histogram()
-        return taken
-
-    def by_kind(self) -> dict[str, dict[str, int]]:
-        kinds: dict[str, dict[str, int]] = {}
-        for (kind, code), count in self.codes.items():
-            kinds.setdefault(str(kind), {})[code.decode("ascii", "replace")] = count
-        return kinds
+    interval: float = 1.0
 
 
 class _Link(asyncio.Protocol):
     """One connection: messages under way on it by STAN, and what leaves at the end of this turn."""
 
-    def __init__(self, generator: Generator) -> None:
+    def __init__(self, generator: Generator, wire: Wire) -> None:
         self.under_way: dict[bytes, Sent] = {}
         self._generator = generator
-        self._cutter = Cutter()
+        self._cutter = FrameReader(wire.framing, MAX_FRAME)
         self._outgoing: list[bytes] = []
         self._transport: asyncio.Transport | None = None
 
@@ -83,8 +70,15 @@ class _Link(asyncio.Protocol):
         self._generator.link_lost(self)
 
     def data_received(self, data: bytes) -> None:
-        for payload in self._cutter.cut(data):
-            self._generator.received(self, payload)
+        try:
+            payloads = self._cutter.receive_data(data)
+        except PeerError:
+            self._generator.tally.garbled += 1
+            self.close()
+            return
+        now = perf_counter()
+        for payload in payloads:
+            self._generator.received(self, payload, now)
         self.flush()
 
     def put(self, sent: Sent) -> None:
@@ -102,19 +96,20 @@ class _Link(asyncio.Protocol):
 
 
 class Generator:
-    """One run: built, then `run` once."""
+    """One run: built, then `run` once. `tls`: for links that are encrypted."""
 
-    def __init__(self, plan: Plan, source: Source) -> None:
+    def __init__(self, plan: Plan, source: Source, wire: Wire = ASCII, tls: ssl.SSLContext | None = None) -> None:
         assert bool(plan.rate) != bool(plan.under_way)
         self.tally = Tally()
         self._plan = plan
         self._source = source
-        self._reader = AnswerReader()
+        self._wire = wire
+        self._tls = tls
+        self._reader = AnswerReader(wire)
         self._links: list[_Link] = []
-        self._turn = self._unanswered = 0
+        self._turn = 0
         self._more = True
         self._closing = False
-        self._patience: asyncio.TimerHandle | None = None
         self._gaps = _gaps(plan)
 
     @property
@@ -122,18 +117,16 @@ class Generator:
         """Messages under way."""
         return sum(len(link.under_way) for link in self._links)
 
-    async def run(
-        self, host: str, port: int, progress: Callable[[Generator], None] | None = None, every: float = 5.0
-    ) -> Result:
-        """Raises OSError when nobody listens. `progress` is called every `every` seconds."""
+    async def run(self, host: str, port: int, progress: Callable[[Second], None] | None = None) -> Result:
+        """Raises OSError when nobody listens. `progress` is called with every interval that has passed."""
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[None] = self._loop.create_future()
         for _ in range(self._plan.links):
-            _, link = await self._loop.create_connection(lambda: _Link(self), host, port)
+            _, link = await self._loop.create_connection(lambda: _Link(self, self._wire), host, port, ssl=self._tls)
             self._links.append(link)
-        self._begun = self._last = perf_counter()
-        self._due = self._begun
-        reporting = self._loop.create_task(_report(self, progress, every)) if progress else None
+        cpu = _cpu_seconds()
+        self._begun = self._last = self._due = self.tally.begun = perf_counter()
+        watching = self._loop.create_task(self._watch(progress))
         if self._plan.rate:
             self._tick()
         else:
@@ -141,31 +134,44 @@ class Generator:
         try:
             await self._finished()
         finally:
-            if reporting is not None:
-                reporting.cancel()
-        return self._result()
+            watching.cancel()
+        self.tally.end_of_interval(0)
+        return result_of(self.tally, max(self._last - self._begun, 1e-9), _cpu_seconds() - cpu)
 
     async def _finished(self) -> None:
         """Until all is sent and answered, or the time for the last answers is over; then the links are closed."""
         end = self._loop.call_later(self._plan.seconds, self._stop_sending)
         await self._done
         end.cancel()
-        if self._patience is not None:
-            self._patience.cancel()
-        self._unanswered += self.waiting
         self._closing = True
         for link in self._links:
+            self._give_up(link, float("inf"))
             link.close()
+
+    async def _watch(self, progress: Callable[[Second], None] | None) -> None:
+        """Once an interval: what has waited too long is given up, and the interval is counted."""
+        turn = 0
+        while True:
+            turn += 1
+            await asyncio.sleep(max(0.0, self._begun + turn * self._plan.interval - perf_counter()))
+            for link in self._links:
+                self._give_up(link, perf_counter() - self._plan.wait_seconds)
+            second = self.tally.end_of_interval(self.waiting)
+            if progress is not None:
+                progress(second)
+            if not self._more:
+                self._finish_if_done()
 
     # ------------------------------------------------------------------ sending
 
     def _tick(self) -> None:
         """Send what is due by now."""
         now = perf_counter()
+        if self._due <= now:
+            self.tally.late.record_value(int((now - self._due) * 1e6))
         while self._more and self._links and self._due <= now:
-            self.tally.late.record(int((now - self._due) * 1e6))
             self._send(self._next_link(), self._due)
-            self._due += next(self._gaps)
+            self._due += self._gaps(self._due - self._begun)
             if self._due > self._begun + self._plan.seconds:
                 self._stop_sending()
         for link in self._links:
@@ -191,44 +197,83 @@ class Generator:
             return
         sent.intended = intended
         self.tally.sent += 1
+        if sent.stan in link.under_way:  # a million messages later
+            self._not_answered(link.under_way.pop(sent.stan))
         link.put(sent)
 
     # ------------------------------------------------------------------ receiving
 
-    def received(self, link: _Link, payload: bytes) -> None:
-        now = perf_counter()
-        try:
-            answer = self._reader.read(payload)
-            sent = link.under_way.pop(answer.stan)
-        except (WireError, KeyError):  # KeyError: an answer nobody asked for
+    def received(self, link: _Link, payload: bytes, now: float) -> None:
+        found = self._find(link, payload)
+        if found is None:
             self.tally.garbled += 1
             return
+        sent, answer = found
+        del link.under_way[sent.stan]
         self._count(sent, answer, now)
         if self._plan.under_way:
             self._send(link, now)
         elif not self._more:
             self._finish_if_done()
 
+    def _find(self, link: _Link, payload: bytes) -> tuple[Sent, Reading] | None:
+        """What it answers. A guess that does not fit is read again whole; None: it is no answer to anything."""
+        reader = self._reader
+        try:
+            answer = reader.guess(payload)
+            sent = link.under_way.get(answer.stan)
+            if sent is None or answer.rrn != sent.rrn or answer.amount != sent.amount:
+                answer = reader.whole(payload)
+                sent = link.under_way.get(answer.stan)
+        except WireError:
+            return None
+        return None if sent is None else (sent, answer)
+
     def _count(self, sent: Sent, answer: Reading, now: float) -> None:
         tally = self.tally
         tally.answered += 1
         self._last = now
-        microseconds = int((now - sent.intended) * 1e6)
-        tally.all.record(microseconds)
-        tally.fresh.record(microseconds)
-        key = (sent.kind, answer.code)
-        tally.codes[key] = tally.codes.get(key, 0) + 1
-        as_it_had_to = self._source.answered(sent, answer)
-        if self._plan.expect == "answer" and not (as_it_had_to and answer.mti == ANSWERS[sent.frame[2:6]]):
-            tally.wrong += 1
+        tally.record(min(max(int((now - sent.intended) * 1e6), 0), LONGEST))
+        tally.codes[sent.kind, answer.code] += 1
+        verdict = self._source.answered(sent, answer)
+        if verdict.what == "wrong":
+            self._wrong(sent, answer, verdict.expected)
+        elif verdict.what == "unchecked":
+            tally.unchecked += 1
+
+    def _wrong(self, sent: Sent, answer: Reading, expected: str) -> None:
+        kind = sent.kind.value
+        self.tally.wrong[kind] += 1
+        said = f"{answer.mti.decode('ascii', 'replace')} {answer.code.decode('ascii', 'replace')}"
+        example = Example(
+            kind, expected, said, int(sent.amount), sent.rrn.decode(), sent.stan.decode(), sent.payer.last4
+        )
+        self.tally.examples.setdefault(kind, example)
+
+    def _not_answered(self, sent: Sent) -> None:
+        self.tally.unanswered += 1
+        self._source.unanswered(sent)
+
+    def _give_up(self, link: _Link, before: float) -> None:
+        """What was sent before that moment gets no answer any more; the oldest come first."""
+        while link.under_way:
+            stan, sent = next(iter(link.under_way.items()))
+            if sent.intended >= before:
+                break
+            del link.under_way[stan]
+            self._not_answered(sent)
+            if self._plan.under_way:
+                self._send(link, perf_counter())
+        link.flush()
 
     def link_lost(self, link: _Link) -> None:
         """Its messages stay unanswered; the other links go on."""
         if self._closing:
             return
         self.tally.links_lost += 1
-        self._unanswered += len(link.under_way)
         self._links.remove(link)
+        for sent in link.under_way.values():
+            self._not_answered(sent)
         if not self._links:
             self._finish()
 
@@ -238,7 +283,7 @@ class Generator:
         """Enough, or time is up: only answers are still waited for, and not for ever."""
         if self._more:
             self._more = False
-            self._patience = self._loop.call_later(self._plan.wait_seconds, self._finish)
+            self._loop.call_later(self._plan.wait_seconds, self._finish)
         self._finish_if_done()
 
     def _finish_if_done(self) -> None:
@@ -250,23 +295,23 @@ class Generator:
         if not self._done.done():
             self._done.set_result(None)
 
-    def _result(self) -> Result:
-        tally, seconds = self.tally, max(self._last - self._begun, 1e-9)
-        return Result(
-            seconds=seconds, sent=tally.sent, answered=tally.answered, per_second=tally.answered / seconds,
-            unanswered=self._unanswered, garbled=tally.garbled, wrong=tally.wrong, links_lost=tally.links_lost,
-            latency=latency(tally.all), late_p99=tally.late.at(99), codes=tally.by_kind(),
-        )  # fmt: skip
+
+def _cpu_seconds() -> float:
+    """That this process has used, user and system."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
-def _gaps(plan: Plan) -> Iterator[float]:
-    """Seconds between one message and the next."""
+def _gaps(plan: Plan) -> Callable[[float], float]:
+    """Seconds from one message to the next, by the seconds that have passed since the first."""
     random = Random(plan.seed)
-    while True:
-        yield random.expovariate(plan.rate) if plan.arrivals == "poisson" else 1 / plan.rate
+    more = (plan.to - plan.rate) / plan.seconds if plan.to else 0.0
+    if plan.arrivals == "even":
+        return lambda passed: 1 / (plan.rate + more * passed)
+    drawn = _exponential(random)
+    return lambda passed: next(drawn) / (plan.rate + more * passed)
 
 
-async def _report(generator: Generator, progress: Callable[[Generator], None], every: float) -> None:
+def _exponential(random: Random) -> Iterator[float]:
     while True:
-        await asyncio.sleep(every)
-        progress(generator)
+        yield random.expovariate(1.0)

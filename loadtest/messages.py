@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from itertools import count
@@ -32,12 +32,15 @@ SHOP = "SKLEP SPOZYWCZY        WARSZAWA       PL"
 
 
 class Kind(StrEnum):
-    """What is sent. The first four move money and are drawn from a mix by these names."""
+    """What is sent. The first six are drawn from a mix by these names; what follows them refers to a payment before."""
 
     CHIP_PIN = "chip_pin"
     CONTACTLESS = "contactless"
     ATM = "atm"
     WEB = "web"
+    WRONG_PIN = "wrong_pin"
+    ADVICE = "advice"
+    PRESENTMENT = "presentment"
     REVERSAL = "reversal"
     REPEAT = "repeat"
     ECHO = "echo"
@@ -57,7 +60,8 @@ class Card(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """How a kind of payment looks: DE3, DE22, DE25, usual DE18, and whether the PIN comes with it."""
+    """How a kind of payment looks: DE3, DE22, DE25, usual DE18, whether a PIN comes with it; `private`: DE48; `response`:
+    DE39, of an advice, which tells what was answered elsewhere."""
 
     processing: str
     entry: str
@@ -65,6 +69,8 @@ class Shape(NamedTuple):
     mcc: str
     pin: bool
     private: str = ""
+    mti: str = "0100"
+    response: str = ""
 
 
 SHAPES: dict[Kind, Shape] = {
@@ -72,6 +78,10 @@ SHAPES: dict[Kind, Shape] = {
     Kind.CONTACTLESS: Shape("000000", "071", "00", "5411", pin=False),
     Kind.ATM: Shape("010000", "051", "02", "6011", pin=True),
     Kind.WEB: Shape("000000", "812", "59", "5732", pin=False, private="4203210"),  # DE48.42 = 210: not authenticated
+    Kind.WRONG_PIN: Shape("000000", "051", "00", "5411", pin=True),
+    Kind.ADVICE: Shape(
+        "000000", "051", "00", "5411", pin=False, mti="0120", response="Y1"
+    ),  # approved by the chip alone
 }
 
 
@@ -87,6 +97,13 @@ def zone_key(path: Path) -> bytes:
 def pin_block(zone: bytes, pin: str, pan: str) -> str:
     """DE52: the ISO-0 block of a PIN, encrypted, as 16 hexadecimal characters."""
     return psec.des.encrypt_tdes_ecb(zone, psec.pinblock.encode_pinblock_iso_0(pin, pan)).hex().upper()
+
+
+def pin_blocks(zone: bytes, pins_and_pans: Sequence[tuple[str, str]]) -> list[bytes]:
+    """DE52 of many cards in one call of the cipher: 16 hexadecimal characters each."""
+    clear = b"".join(psec.pinblock.encode_pinblock_iso_0(pin, pan) for pin, pan in pins_and_pans)
+    text = psec.des.encrypt_tdes_ecb(zone, clear).hex().upper().encode() if clear else b""
+    return [text[start : start + 16] for start in range(0, len(text), 16)]
 
 
 def luhn(partial: str) -> str:
@@ -117,13 +134,15 @@ class Terminal:
         sent, time, day = moments(now)
         number = next(self._numbers)
         message = {
-            "t": "0100", "2": card.pan, "3": shape.processing, "4": f"{amount:012}", "7": sent,
+            "t": shape.mti, "2": card.pan, "3": shape.processing, "4": f"{amount:012}", "7": sent,
             "11": f"{number % 1_000_000:06}", "12": time, "13": day, "14": card.expiry, "18": mcc or shape.mcc,
             "19": POLAND, "22": shape.entry, "25": shape.condition, "32": ACQUIRER, "37": f"{number % 10**12:012}",
             "41": self._name, "42": self._merchant, "43": SHOP, "49": PLN,
         }  # fmt: skip
         if shape.private:
             message["48"] = shape.private
+        if shape.response:
+            message["39"] = shape.response
         typed = card.pin if pin is None and shape.pin else pin
         if typed:
             message["52"] = pin_block(self._zone, typed, card.pan)
@@ -138,6 +157,21 @@ class Terminal:
         message["90"] = original["t"] + original["11"] + original["7"] + original["32"] + "0" * 11
         if becomes is not None:
             message["95"] = f"{becomes:012}" + "0" * 30
+        return message
+
+    def present(self, original: Mapping[str, str], code: str, now: datetime) -> Fields:
+        """An 0220 that claims all of `original`, whose DE38 was `code`."""
+        sent, time, day = moments(now)
+        message = {field: value for field, value in original.items() if field not in ("48", "52", "55")}
+        message |= {
+            "t": "0220",
+            "7": sent,
+            "11": f"{next(self._numbers) % 1_000_000:06}",
+            "12": time,
+            "13": day,
+            "38": code,
+        }
+        message["90"] = original["t"] + original["11"] + original["7"] + original["32"] + "0" * 11
         return message
 
     def echo(self, now: datetime) -> Fields:

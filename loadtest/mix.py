@@ -62,13 +62,18 @@ class Afterwards(_Part, frozen=True, kw_only=True):
 
 
 class Mix(_Part, frozen=True, kw_only=True):
-    """Shares are relative to each other; a kind that is left out is not sent."""
+    """Shares are relative to each other; a kind that is left out is not sent. `zipf`: how uneven cards are used: the card of
+    rank r as often as r to the power of -zipf; 0: evenly."""
 
     accounts: Accounts
+    zipf: Annotated[float, Meta(ge=0, le=3)] = 0.0
     chip_pin: Purchases | None = None
     contactless: Purchases | None = None
     atm: Purchases | None = None
     web: Purchases | None = None
+    wrong_pin: Purchases | None = None
+    advice: Purchases | None = None
+    presentment: Afterwards = Afterwards(share=0)
     reversal: Afterwards = Afterwards(share=0)
     repeat: Afterwards = Afterwards(share=0)
 

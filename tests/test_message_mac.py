@@ -9,6 +9,7 @@ import pytest
 from engine_parts import EXPIRY, KEYS, NO_REDIS, PAN, PRODUCTS, Parts, parts
 
 from authsvc.codec.dialects import DIALECTS, Dialect, Fields
+from authsvc.logs import MessageLog
 from authsvc.message_mac import MessageMac
 from authsvc.pipeline import Pipeline
 from authsvc.security.draws import Draws
@@ -49,7 +50,9 @@ class Stand:
 
     def __init__(self, engine: Parts) -> None:
         self.engine = engine
-        pipeline = Pipeline(engine.decider, engine.vault, engine.hsm, Draws(KEYS), PRODUCTS, engine.metrics, False)
+        pipeline = Pipeline(
+            engine.decider, engine.vault, engine.hsm, Draws(KEYS), PRODUCTS, engine.metrics, MessageLog(0)
+        )
         self.required = MessageMac(pipeline, OneMacKey(KEYS.mac), True, engine.metrics)
         self.checked = MessageMac(pipeline, OneMacKey(KEYS.mac), False, engine.metrics)
 

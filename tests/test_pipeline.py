@@ -192,7 +192,7 @@ async def test_acquirers_of_a_link(engine: Parts, fields: dict[str, str], code: 
     """`acquirers`: DE32 is one of them, and so is the acquirer in DE90; else 58, counted, and nothing is decided."""
     products, one = PRODUCTS, frozenset({"423456", "7"})
     narrow = Pipeline(
-        engine.decider, engine.vault, engine.hsm, Draws(KEYS), products, engine.metrics, False, acquirers=one
+        engine.decider, engine.vault, engine.hsm, Draws(KEYS), products, engine.metrics, MessageLog(0), acquirers=one
     )
     assert (await ask(narrow, purchase(**fields)))["39"] == code
     refused = code == "58"

@@ -10,15 +10,17 @@ from pathlib import Path
 import pytest
 
 from loadtest import mix
-from loadtest.__main__ import DEMO_MIX, wallets_of
+from loadtest.__main__ import DEMO_MIX
+from loadtest.fast import ASCII
 from loadtest.generator import Generator, Plan
-from loadtest.messages import Card, zone_key
+from loadtest.messages import Card, luhn, zone_key
 from loadtest.report import Result
-from loadtest.traffic import Numbers, Traffic
+from loadtest.traffic import Clock, Templates, Traffic, payers_of
 from loadtest.wire import Cutter, Fields, decode, encode, frame
 
 KEYS = Path(__file__).parents[2] / "config/keys/demo.toml"
-WALLETS = wallets_of([Card("4180390000000017", "4912", "1234")], zone_key(KEYS))
+ZONE = zone_key(KEYS)
+CARDS = [Card(luhn(f"418039{number:09}"), "4912", "1234") for number in range(64)]
 ECHOED = ("2", "3", "4", "7", "11", "32", "37")
 Host = Callable[[int, Fields], bytes | list[bytes] | None]
 """The number of a message and its fields → payloads to send back, b"" to close the link, None for silence."""
@@ -28,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.Cryptography
 
 def answer(fields: Fields, code: str = "00", **changed: str) -> bytes:
     echoed = {field: fields[field] for field in ECHOED}
-    mti = {"t": f"0{fields['t'][1]}10"}
+    mti = {"t": f"0{fields['t'][1]}{int(fields['t'][2]) + 1}0"}
     return encode(
         {**mti, **echoed, "38": fields["11"], "39": code, **{name[1:]: value for name, value in changed.items()}}
     )
@@ -64,8 +66,11 @@ async def listening(host: Host) -> AsyncIterator[int]:
 
 
 async def run(host: Host, **plan: object) -> Result:
-    asked = Plan(**{"links": 2, "seconds": 30.0, "most": 400, "wait_seconds": 1.0, "under_way": 8, **plan})
-    traffic = Traffic(mix.load(DEMO_MIX), WALLETS, Numbers(0), seed=1)
+    """Without the model: these hosts approve everything."""
+    usual = {"links": 2, "seconds": 30.0, "most": 400, "wait_seconds": 1.0, "under_way": 8, "expect": "basic"}
+    asked = Plan(**{**usual, **plan})
+    payers = payers_of(CARDS, ZONE)
+    traffic = Traffic(mix.load(DEMO_MIX), payers, Clock(0), 1, Templates(ASCII, ZONE), asked.expect)
     async with listening(host) as port:
         return await Generator(asked, traffic).run("127.0.0.1", port)
 
@@ -115,7 +120,7 @@ async def test_what_is_no_answer_to_anything_is_garbled(back: Callable[[Fields],
 
 async def test_another_mti_is_wrong() -> None:
     """A response of the wrong kind is no right answer, even with the right STAN."""
-    result = await run(every_tenth(lambda fields: answer(fields, _t="0130")), wait_seconds=5.0)
+    result = await run(every_tenth(lambda fields: answer(fields, _t="0810")), wait_seconds=5.0)
     assert found(result) == (0, 0, 40, 0)
 
 

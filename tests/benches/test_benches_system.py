@@ -1,0 +1,81 @@
+"""What the measurements stand on: the floor is a host that decides, CPU time finds its process, the page keeps its words."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bench import cpu, page
+from bench.loads import server
+from bench.profile import summed
+from loadtest.messages import Card, Kind, Terminal, repeat, zone_key
+from loadtest.wire import Link
+
+pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning:psec")
+ROOT = Path(__file__).parents[2]
+NOW = datetime(2026, 6, 15, 10, tzinfo=UTC)
+CARD = Card("4180390000000017", "4912", "1234")
+
+
+@pytest.fixture(scope="module")
+def plain() -> Iterator[tuple[int, int]]:
+    with server("bench.plain") as found:
+        yield found
+
+
+def test_the_plain_way_decides_and_remembers(plain: tuple[int, int]) -> None:
+    """Approved while there are funds; a repeat gets the very same bytes; a reversal gives the money back."""
+    terminal = Terminal(zone_key(ROOT / "config/keys/demo.toml"), 1)
+    with Link("127.0.0.1", plain[0]) as link:
+        large = terminal.pay(Kind.CHIP_PIN, CARD, 100_000_000, NOW)
+        first = link.ask(large)
+        assert (first.code, first.fields["t"]) == ("00", "0110")
+        assert link.ask(repeat(large)).raw == first.raw
+        assert link.ask(terminal.pay(Kind.CHIP_PIN, CARD, 1, NOW)).code == "61"
+        assert link.ask(terminal.reverse(large, NOW)).code == "00"
+        assert link.ask(terminal.pay(Kind.CHIP_PIN, CARD, 1, NOW)).code == "00"
+
+
+def test_the_plain_way_has_its_valkey_counted(plain: tuple[int, int]) -> None:
+    """Its Valkey is a process of its own, and is found as its child."""
+    assert len(cpu.children_of(plain[1], "valkey-server")) == 1
+
+
+def test_a_child_of_a_child_is_found() -> None:
+    """The writer of a worker's ledger is a grandchild of the first process."""
+    waiting = "import sys; print(7, flush=True); sys.stdin.read()"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {waiting!r}])"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"7\n"
+        assert len(cpu.children_of(os.getpid(), "sys.stdin.read")) == 2
+        assert len(cpu.children_of(process.pid, "sys.stdin.read")) == 1
+        process.communicate()
+
+
+def test_the_page_keeps_what_people_wrote(tmp_path: Path) -> None:
+    file = tmp_path / "performance.md"
+    file.write_text("# A\n<!-- begin x -->\nold\n<!-- end x -->\nwords\n", "utf-8")
+    page.put("x", page.table(("a", "b"), [("1", 2)]), file)
+    page.put("x", page.table(("a", "b"), [("3", 4)]), file)
+    assert file.read_text("utf-8") == "# A\n<!-- begin x -->\n| a | b |\n|---|---:|\n| 3 | 4 |\n<!-- end x -->\nwords\n"
+    with pytest.raises(ValueError, match="has no place for y"):
+        page.put("y", [], file)
+
+
+@pytest.mark.parametrize("name", ["parts", "system", "growth"])
+def test_the_real_page_has_a_place_for_each(name: str) -> None:
+    text = page.PAGE.read_text("utf-8")
+    assert 0 < text.find(f"<!-- begin {name} -->\n") < text.find(f"<!-- end {name} -->\n")
+
+
+def test_a_profile_is_summed_by_function() -> None:
+    """Lines of a function are one; a function that calls itself counts once in what it has with its calls."""
+    raw = "run (a.py:1);decide (b.py:5);decide (b.py:9) 3\nrun (a.py:2);decide (b.py:6) 5\nrun (a.py:2) 2\n"
+    assert summed(raw)[1:] == [" 80.0%      80.0%  decide (b.py)", " 20.0%     100.0%  run (a.py)"]
