@@ -134,7 +134,7 @@ class Decider:
             raise LateError(f"{request.account}: not read within {self._within} s")
         account, product = head.account, self._product(request, head.account)
         decision = decide(with_pin_verdict(request, offered_pvv, account), account, product, now, past, key)
-        if decision.seq <= account.seq:
+        if decision is past.earlier or decision.seq <= account.seq:  # the first: in the journal, and the copy is older
             return await self._remembered(decision)
         decision = with_chip_answer(decision, chip_answer)
         after = evolve(account, decision)
@@ -187,7 +187,7 @@ class Decider:
         need = missing(request, key, head.account, now)
         while need is not None:
             asked, past = head, await self._fetch(need, request, key)
-            head = await self._newest(request.account)
+            head = await self._newest(request.account, from_journal)
             if past.earlier is not None or self._still_new(request, key, asked, head):
                 break
             need = missing(request, key, head.account, now)

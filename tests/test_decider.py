@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from engine_parts import (
     ACCOUNT,
     CARD,
@@ -158,6 +159,23 @@ async def test_a_repeat_waits_for_the_first(engine: Parts) -> None:
     decisions = await asyncio.gather(first, *repeats)
     assert all(decision == decisions[0] for decision in decisions)
     assert await engine.held() == 10_00
+
+
+async def test_a_redis_that_takes_no_writes(tmp_path: Path) -> None:
+    """Out of memory, or a replica: it answers reads, ever older ones. Each message loses one race, finds the journal, and is
+    decided; a repeat whose first is newer than the copy finds it too."""
+    async with running_valkey(tmp_path) as valkey, parts(tmp_path, valkey.url) as engine:
+        await engine.with_card()
+        with redis.Redis.from_url(valkey.url) as admin:
+            admin.config_set("maxmemory", 1)
+        for stan in range(5):
+            assert code(await engine.decider.decide(payment(stan))) == "00"
+        first = await engine.decider.decide(payment(9))
+        assert await engine.decider.decide(payment(9, mti="0101")) == first
+        other = await engine.decider.decide(payment(10))
+        assert await engine.decider.decide(payment(9, mti="0101")) == first
+        assert code(other) == "00"
+        assert await engine.held() == 7 * 10_00
 
 
 async def test_a_repeat_with_another_content(engine: Parts) -> None:

@@ -46,7 +46,6 @@ READ_BYTES = 1 << 20
 BULK_CACHE_KB = 512 * 1024
 BULK_WAL_PAGES = 25_000
 """100 MB."""
-LING = float(os.environ.get("LING", "0"))
 
 _decision = msgspec.json.Decoder(Decision).decode
 Prepare = Callable[[apsw.Connection], None]
@@ -101,8 +100,6 @@ class _Writer:
     def run(self) -> None:
         more = True
         while more:
-            if LING:
-                time.sleep(LING)
             taken, more = self._take()
             appends = [_appended(row) for order in taken if isinstance(order, Write) for row in order.rows]
             # Answered before the chores: what is durable is told as such, whatever becomes of a chore (law 5).

@@ -135,3 +135,16 @@ async def test_who_may_not_is_counted(api: Api, refusals: list[tuple[str, str]],
     ).status
     expected = {401: [("unknown_token", "")], 403: [("role_too_weak", role)], 404: []}
     assert refusals == expected[status]
+
+
+async def test_a_claim_of_a_file_is_an_order(api: Api) -> None:
+    """A presentment that somebody posts through the API is theirs, unlike one that came by message."""
+    card = await api.card(await api.account(load=100_00))
+    claim = {
+        "scheme": "mastercard", "rrn": "1", "authorization_code": "", "pan_or_card": card, "amount": 30_00, "currency": "985",
+        "merchant_id": "SHOP", "mcc": "5411",
+    }  # fmt: skip
+    assert (await api("POST", "/v1/presentments", [claim])).status == 201
+    entry = (await trail(api))[-1]
+    assert (entry["token"], entry["kind"]) == ("test-operator", "presentment")
+    assert (entry["before"]["balance"], entry["after"]["balance"]) == (100_00, 70_00)
