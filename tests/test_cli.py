@@ -25,7 +25,8 @@ PURCHASE = bytes(
 
 COMMANDS = [
     (), ("serve",), ("check-config",), ("explain",), ("describe",), ("reconcile",), ("rebuild",), ("replay",), ("present",),
-    ("audit",), ("decisions",), ("links",), ("log",), ("reload",), ("top",), ("token",), ("token", "new"), ("token", "list"), ("token", "revoke"),
+    ("audit",), ("decisions",), ("links",), ("log",), ("reload",), ("top",),
+    ("token",), ("token", "new"), ("token", "list"), ("token", "revoke"),
     ("keys",), ("keys", "wrap"), ("keys", "wrap-file"),
     ("account",), *(("account", each) for each in (
         "open", "show", "load", "charge", "statement", "billing", "trial-balance", "status", "transfer", "import",

@@ -89,10 +89,12 @@ class Running:
 @pytest.fixture(scope="module")
 def lines() -> Iterator[io.StringIO]:
     """What is logged, at debug; logging as it was before afterwards."""
-    before = structlog.get_config()
+    before, level = structlog.get_config(), logs.level()
     stream = io.StringIO()
-    logs._configure_ours(10, lambda *_args: structlog.WriteLogger(stream), cache=False)
+    logs._configure_ours(lambda *_args: structlog.WriteLogger(stream), cache=False)
+    logs.set_level("debug")
     yield stream
+    logs.set_level(level)
     structlog.configure(**before)
 
 

@@ -83,13 +83,14 @@ async def proxy(port: int, every: int) -> AsyncIterator[tuple[int, list[str]]]:
 
 
 async def test_each_planted_wrong_answer_is_counted_and_no_other(engine: PrivateEngine, cards: list[Card]) -> None:
-    """Through a proxy that changes DE39 now and then, exactly as many are wrong as it changed, each kind with an example;
-    without it none is."""
+    """Through a proxy that changes DE39 now and then, as many are wrong as it changed, each kind with an example; without it
+    none is. After a lie the model keeps both possibilities of that card, so a second one about it may pass: one in twenty."""
     for lies in (True, False):
         payers = payers_of(cards, ZONE, accounts.looked_up(engine.api, MIX.accounts, cards))
         async with proxy(engine.iso_port, 25 if lies else 10**9) as (port, changed):
             result = await run(Target(HOST, port, ZONE), PLAN, MIX, payers)
-        assert result.wrong == len(changed) == (1_500 // 25 if lies else 0)
+        assert len(changed) == (1_500 // 25 if lies else 0)
+        assert len(changed) * 0.95 <= result.wrong <= len(changed)
         assert set(result.examples) == set(result.wrong_by_kind)
         assert result.unanswered == result.garbled == 0
 

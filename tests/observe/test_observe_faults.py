@@ -112,8 +112,8 @@ async def _hold_up(database: str, seconds: float) -> None:
 
 def test_ledger_slow(faulty: Faulty) -> None:
     """Commits wait for the database."""
-    load = faulty.load("--accounts", "10", "--rate", "20", "--seconds", "6")
-    asyncio.run(_hold_up(faulty.database, 6))
+    load = faulty.load("--accounts", "10", "--rate", "20", "--seconds", "10")
+    asyncio.run(_hold_up(faulty.database, 10))
     faulty.until_firing("AuthsvcLedgerSlow")
     assert load.wait(60) == 0
 

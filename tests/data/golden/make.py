@@ -59,6 +59,7 @@ from authsvc.model import (  # noqa: E402
     DuplicateCard,
     DuplicateCause,
     ExpireHolds,
+    ImportAccount,
     IssueCard,
     Kind,
     Load,
@@ -230,6 +231,19 @@ def ordered() -> Iterator[list[Decision]]:
         journal.append(audited(decision, Actor("anna.1", "branch"), account, after))
         account = after
     yield journal
+    imported = AccountId("golden-imported")
+    story = Story(ALL[0], Account(id=imported))
+    card = IssueCard(imported, CardId("card-imported"), "0002", "2812", "1234", None, None, Minor(500_00))
+    story.send(
+        ImportAccount(
+            imported, OpenAccount(imported, ALL[0].id, _credit(ALL[0])), card, Load(imported, Minor(7_00), "import")
+        )
+    )
+    yield story.journal
+
+
+def _credit(product: Product) -> Minor | None:
+    return Minor(20_000_00) if product.funds == "credit" else None
 
 
 def digest(account: Account) -> str:
