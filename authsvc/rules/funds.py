@@ -72,7 +72,9 @@ def individual_room(account: Account, card: Card, now: UnixMs) -> Minor:
     line: Card | None = card
     while line is not None:  # what the cards owe whose place it took has its individual limit to answer for it too
         room = Minor(room - line.debt - held_by(account, line.id, now))
-        line = account.cards.get(line.replaces)
+        line = (
+            account.cards.get(line.replaces) if line.replaces else None
+        )  # "" is nobody, even where a card is called so
     return room
 
 

@@ -131,3 +131,10 @@ def test_a_clock_far_ahead_frees_everything() -> None:
     """Expired holds bind nothing, however many there are."""
     start = account(MC[1], 100_00, holds=tuple(hold(10_00, number) for number in range(10)))
     assert account_room(start, UnixMs(NOON + 8 * 24 * HOUR)) == 100_00
+
+
+def test_a_card_whose_name_is_empty_replaces_nobody() -> None:
+    """No card of ours is called so, but rules must come to an end whatever they are given: it had itself for a predecessor."""
+    nameless = CardId("")
+    start = account(cards={nameless: card(id=nameless, individual_limit=Minor(5_00))}, credit_limit=Minor(9_00))
+    assert individual_room(start, start.cards[nameless], NOON) == 5_00
