@@ -17,6 +17,7 @@ from engine_parts import CARD, EXPIRY, KEYS, NO_REDIS, NOON, PAN, PIN, PRODUCTS,
 from iso8583.specs import default_ascii
 
 from authsvc import logs
+from authsvc import pipeline as pipeline_module
 from authsvc.codec.dialects import DIALECTS, Dialect
 from authsvc.errors import LateError, LedgerDownError, StaleAccountError
 from authsvc.ledger.journal import CommitUnknownError
@@ -242,8 +243,9 @@ async def test_a_fault_nobody_foresaw(engine: Parts) -> None:
 
 
 @pytest.fixture
-def lines() -> Iterator[io.StringIO]:
-    """What is logged, with logging as it was before afterwards."""
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """What is logged, with logging as it was before afterwards. A logger that somebody used already keeps its stream."""
+    monkeypatch.setattr(pipeline_module, "log", logs.get_logger("authsvc.pipeline"))
     before, level = structlog.get_config(), logs.level()
     stream = io.StringIO()
     logs.set_level("info")
