@@ -121,16 +121,16 @@ def to_request(fields: Mapping[str, str], card: CardRef, checks: Checks) -> Rece
     mti = fields["t"]
     if mti in AUTHORIZATIONS:
         return _authorization(fields, card, checks)
-    if mti in REVERSALS:
-        return Received(_reversal(fields, card))
-    if mti in PRESENTMENTS:
-        return Received(_presentment(fields, card))
+    if mti in REVERSALS or mti in PRESENTMENTS:
+        _require_apart(fields, pan_of(fields))
+        return Received(_reversal(fields, card) if mti in REVERSALS else _presentment(fields, card))
     raise PeerError("MTI", "not a message that an issuer takes from an acquirer")
 
 
 def _authorization(fields: Mapping[str, str], card: CardRef, checks: Checks) -> Received:
     _require(fields, MANDATORY)
     pan = pan_of(fields)
+    _require_apart(fields, pan)
     private = subfields.parse(fields["48"]) if "48" in fields else {}
     expiry = _expiry(fields)
     amount = Minor(int(fields["4"]))
@@ -229,9 +229,6 @@ def _require(fields: Mapping[str, str], mandatory: tuple[str, ...]) -> None:
 
 
 def _origin(fields: Mapping[str, str]) -> Origin:
-    pan = pan_of(fields)
-    if len(pan) <= LONGEST_KEPT:
-        _require_apart(fields, pan)
     get = fields.get
     return Origin(
         mti=fields["t"],
@@ -245,7 +242,9 @@ def _origin(fields: Mapping[str, str]) -> Origin:
 
 
 def _require_apart(fields: Mapping[str, str], pan: str) -> None:
-    """Refuse a card number that came again where the journal keeps what came."""
+    """Refuse a card number that came again where the journal keeps what came; only a short one has room there."""
+    if len(pan) > LONGEST_KEPT:
+        return
     for field in KEPT:
         if pan in fields.get(field, ""):
             raise PeerError(f"DE{field}", "holds the card number")
