@@ -66,7 +66,7 @@ class Pipeline:
         self._acquirers = acquirers
 
     async def answer(self, link: Link, payload: bytes) -> bytes | None:
-        """The whole way. Budget: 120 us of this worker's CPU; the commit runs on its own thread."""
+        """The whole way. Budget: 120 us of this worker's CPU; the commit runs in its own process."""
         started = perf_counter()
         fields = link.dialect.decode(payload)  # codec: bytes -> data elements
         if network.is_network_management(fields["t"]):

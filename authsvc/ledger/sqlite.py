@@ -136,9 +136,8 @@ class SqliteLedger:
         """Returns when the writer has opened the file."""
         orders, our_orders = os.pipe()
         our_answers, answers = os.pipe()
-        with contextlib.suppress(
-            OSError, AttributeError
-        ):  # more than the system allows, or not Linux: it works smaller
+        # Where the system does not allow so much, or is not Linux, it works with less.
+        with contextlib.suppress(OSError, AttributeError):
             fcntl.fcntl(our_orders, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self._writer = self._start_writer(self._path, orders, answers, self._lock)
         self._opened: asyncio.Future[None] = self._loop.create_future()

@@ -154,7 +154,7 @@ class RedisState:
         if reply.__class__ is int:
             self._store_failing = False
             if reply > cast(int, words[2]):
-                self._ahead(account)
+                self._doubt(account, reply)
         elif isinstance(reply, hiredis.ReplyError) and str(reply).startswith("NOSCRIPT"):
             again = partial(self._stored, account, words, done)
             self._connection.send(b"EVAL", STORE_FORWARD, *words, on_reply=again)  # EVAL keeps the script as well
@@ -166,14 +166,17 @@ class RedisState:
         if done is not None:
             done()
 
-    def _ahead(self, account: AccountId) -> None:
-        """The copy was newer than what we stored: another worker's, or ahead of the journal. Asked once at a time."""
+    def _doubt(self, account: AccountId, found: int) -> None:
+        """The copy is newer than what we stored: another worker's, or ahead of the journal. Asked once at a time."""
         if account not in self._doubted:
-            self._doubted[account] = asyncio.ensure_future(self._settle(account))
+            self._doubted[account] = asyncio.ensure_future(self._compare(account, found))
 
-    async def _settle(self, account: AccountId) -> None:
+    async def _compare(self, account: AccountId, found: int) -> None:
+        """Throw away a copy that no decision stands behind: what another worker stored is in the journal by now."""
         try:
-            await self.rebuild(account)
+            head = await self._from_journal(account)
+            if head is None or head.account.seq < found:
+                self._forget(account)
         except LedgerDownError:
             log.warning("a copy that is ahead could not be compared with the journal")
         finally:

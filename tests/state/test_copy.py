@@ -194,6 +194,55 @@ async def test_a_vanished_script_is_sent_anew(
     assert registry.get_sample_value("authsvc_state_store_failures_total") == 0
 
 
+@pytest.mark.parametrize(
+    ("there", "journal_at", "left"),
+    [
+        (
+            {"v": "999999", "s": "{}", "h": "00"},
+            5,
+            None,
+        ),  # no decision stands behind it: gone, the next store begins anew
+        ({"v": "7", "s": "another worker's", "h": "00"}, 7, "7"),  # one does, of somebody who was faster: it stays
+        ({"v": "7", "s": "another worker's", "h": "00"}, 9, "7"),
+        ({"v": "1", "s": "older", "h": "00"}, 5, "5"),
+        ({"v": "garbage", "s": "", "h": ""}, 5, "5"),
+    ],
+    ids=["ahead of the journal", "newer, and right", "newer, and behind meanwhile", "older", "no number"],
+)
+async def test_what_a_store_finds_there(
+    state: RedisState, journal: Journal, admin: redis.Redis, there: dict[str, str], journal_at: int, left: str | None
+) -> None:
+    """An account at hand is stored without being read, so the store has to notice a copy that nothing would ever replace."""
+    admin.hset(KEY, mapping=there)
+    journal.heads[ANNA] = head(journal_at)
+    state.store(head(5))
+    await state.peek(ANNA)
+    await asyncio.sleep(0.05)  # the journal is read meanwhile
+    assert admin.hget(KEY, "v") == left
+    state.store(head(10))
+    await state.peek(ANNA)
+    assert admin.hget(KEY, "v") == "10"
+
+
+async def test_a_key_of_another_type_is_replaced(state: RedisState, admin: redis.Redis) -> None:
+    """Somebody else's hand: the first store fails and clears the place, the next one is taken."""
+    admin.set(KEY, "no hash")
+    state.store(head(5))
+    await state.peek(ANNA)
+    state.store(head(6))
+    await state.peek(ANNA)
+    assert admin.hget(KEY, "v") == "6"
+
+
+async def test_a_journal_that_is_down_leaves_the_doubt(state: RedisState, journal: Journal, admin: redis.Redis) -> None:
+    admin.hset(KEY, mapping={"v": "999999", "s": "{}", "h": "00"})
+    journal.down = True
+    state.store(head(5))
+    await state.peek(ANNA)
+    await asyncio.sleep(0.05)
+    assert admin.hget(KEY, "v") == "999999"
+
+
 GOOD: dict[str, str | bytes | None] = {"v": "3", "s": msgspec.json.encode(head(3).account).decode(), "h": "03" * 32}
 
 
