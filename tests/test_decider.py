@@ -53,6 +53,7 @@ from authsvc.rules.decide import decide
 from authsvc.rules.evolve import evolve
 from authsvc.rules.posting import MAX_POSTED
 from authsvc.rules.presentment import flags, matched
+from authsvc.state.recent import RecentHeads
 
 BPS = PRODUCTS["prepaid-bps"]
 
@@ -159,6 +160,24 @@ async def test_a_repeat_waits_for_the_first(engine: Parts) -> None:
     decisions = await asyncio.gather(first, *repeats)
     assert all(decision == decisions[0] for decision in decisions)
     assert await engine.held() == 10_00
+
+
+async def test_an_account_at_hand_is_not_read_again(engine: Parts) -> None:
+    """Until somebody else has decided on it: then the race is lost, and the journal is read."""
+    decider = Decider(
+        PRODUCTS, engine.state, engine.ledger, lambda: engine.now, engine.metrics, 5.0, RecentHeads(1 << 20)
+    )
+    assert code(await decider.decide(payment(1))) == "00"
+    read = engine.count("authsvc_state_misses_total")
+    assert code(await decider.decide(payment(2))) == "00"
+    assert (engine.count("authsvc_state_misses_total"), engine.count("authsvc_conflicts_total")) == (read, 0)
+    before = (await engine.account()).balance
+    await by_someone_else(engine, Load(ACCOUNT, Minor(7_00), "from elsewhere"))
+    assert code(await decider.decide(payment(3))) == "00"
+    assert engine.count("authsvc_conflicts_total") == 1
+    assert ((await engine.account()).balance, await engine.held()) == (before + 7_00, 30_00)
+    assert code(await decider.decide(payment(4))) == "00"
+    assert engine.count("authsvc_conflicts_total") == 1
 
 
 async def test_a_redis_that_takes_no_writes(tmp_path: Path) -> None:
