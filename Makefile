@@ -13,7 +13,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-setup: $(VENV)/.installed  ## create .venv from the hash-locked list
+setup: $(VENV)/.installed  ## create .venv from the hash-locked list, compile the way of a message
+	@$(PY) -m authsvc.native.build || true
 
 run: setup   ## start everything (Valkey, SQLite, engine, control API) with demo cards; Ctrl-C stops it
 	@exec $(VENV)/bin/authsvc serve --config $(CONFIG) $(SET)

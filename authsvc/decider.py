@@ -60,12 +60,15 @@ ATTEMPTS = 50
 workers on one busy account lose some ten in a row now and then, and the time that a decision is worth ends it anyway."""
 
 
+class _Line:
+    """Decisions of one account that stand on each other; when one of them loses, all above it do."""
+
+
 class _Tip(NamedTuple):
-    """The newest decision of an account that is on its way to the disk. `line`: shared by all that stand on each other;
-    when one of them loses, all above it do."""
+    """The newest decision of an account that is on its way to the disk, and the line it ends."""
 
     head: Head
-    line: object
+    line: _Line
 
 
 class Decider:
@@ -155,7 +158,7 @@ class Decider:
         account, place = decision.account, (decision.account, decision.key)
         below = self._tips.get(account)
         tip, durable = self._ledger.append(head, decision, after, vault)
-        line = below.line if below is not None and below.head is head else object()
+        line = below.line if below is not None and below.head is head else _Line()
         self._tips[account] = _Tip(tip, line)
         if decision.key:
             self._on_their_way[place] = (decision, durable)
@@ -174,7 +177,7 @@ class Decider:
                 del self._tips[account]
             self._on_their_way.pop(place, None)
 
-    def _drop(self, account: AccountId, line: object) -> None:
+    def _drop(self, account: AccountId, line: _Line) -> None:
         """Forget the tip of this line of decisions; one that was begun anew from the journal stays."""
         top = self._tips.get(account)
         if top is not None and top.line is line:

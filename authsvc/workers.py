@@ -182,7 +182,7 @@ class _Workers:
         """It serves in place of the one of its number from now on. Raises ConfigError."""
         sockets = {name: bound.fileno() for name, bound in self._sockets[worker - 1].items()}
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "authsvc.workers", str(worker),
+            sys.executable, "-m", "authsvc.native", "authsvc.workers", str(worker),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 20, pass_fds=sockets.values(),
         )  # fmt: skip
         self._alive.add(process)

@@ -1,0 +1,85 @@
+"""`python -m authsvc.native.build`: compile what `native.MODULES` names. Needs mypy (its compiler, mypyc) and a C compiler; a
+machine without them runs the sources, and is told so. Nothing is built when the build there is, is current."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from authsvc import native
+
+ROOT = native.SOURCES.parent
+OPTIMIZE = "2"
+
+
+def main() -> int:
+    """Exit 0 when there is nothing left to do, also where nothing can be built; 1 when a build failed."""
+    if native.is_current():
+        return 0
+    compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
+    if shutil.which(compiler) is None:
+        print(f"not compiled: no C compiler ({compiler}); authsvc runs from source, a third slower", file=sys.stderr)
+        return 0
+    print("compiling the way of a message (a minute or two, once for each change) ...", file=sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="authsvc-native-") as folder:
+        log = Path(folder) / "log"
+        built = Path(folder) / "built"
+        try:
+            with log.open("w") as out, _quiet(out.fileno()):
+                compile_to(built, Path(folder) / "work")
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the tools throw; it runs from source then
+            print(f"not compiled, authsvc runs from source: {error}\n{log.read_text()[-2000:]}", file=sys.stderr)
+            return 1
+        shutil.rmtree(native.BUILT, ignore_errors=True)
+        shutil.move(built, native.BUILT)
+    return 0
+
+
+def compile_to(built: Path, work: Path) -> None:
+    """Modules below `built`, with the stamp that says of what they were made."""
+    from mypyc.build import mypycify
+    from setuptools import Distribution
+
+    stamp = native.stamp()
+    os.chdir(ROOT)
+    modules = [str(path.relative_to(ROOT)) for path in native.sources()]
+    extensions = mypycify(modules, opt_level=OPTIMIZE, debug_level="0", target_dir=str(work))
+    command = Distribution({"name": "authsvc-native", "ext_modules": extensions}).get_command_obj("build_ext")
+    command.build_lib, command.build_temp, command.parallel = str(work / "lib"), str(work), os.cpu_count()
+    command.ensure_finalized()
+    command.run()
+    flat = work / "lib" / "authsvc"
+    for shared in (work / "lib").glob(f"*{native.SUFFIX}"):
+        shutil.move(shared, flat / shared.name)
+    built.mkdir()
+    for path in (work / "lib").rglob(f"*{native.SUFFIX}"):
+        target = built / path.relative_to(flat if path.parent == flat and "__mypyc" in path.name else work / "lib")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(path, target)
+    (built / native.STAMP).write_text(stamp)
+
+
+@contextlib.contextmanager
+def _quiet(descriptor: int) -> Iterator[None]:
+    """Both outputs of this process and its children, compilers among them, go to `descriptor`."""
+    kept = [os.dup(1), os.dup(2)]
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, old in enumerate(kept, start=1):
+            os.dup2(old, number)
+            os.close(old)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
