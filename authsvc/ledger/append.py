@@ -10,6 +10,7 @@ from msgspec import Struct
 from authsvc.errors import AuthsvcError
 from authsvc.ledger.journal import ZERO_HASH, Row, VaultEntry, chain
 from authsvc.model import Account, AccountId, Decision, Head
+from authsvc.model.documents import Document, document_of
 
 _encode = msgspec.json.Encoder().encode
 _decision = msgspec.json.Decoder(Decision).decode
@@ -24,7 +25,7 @@ class Appended(Struct):
     decision: Decision
     encoded: bytes
     new_hash: bytes
-    state: bytes
+    document: Document
     vault: VaultEntry | None
 
 
@@ -35,7 +36,11 @@ class Append(Appended):
 
     @property
     def row(self) -> Row:
-        return Row(self.account, self.seq, self.hash, self.encoded, self.new_hash, self.state, self.vault)
+        return Row(self.account, self.seq, self.hash, self.encoded, self.new_hash, self.document.json, self.vault)
+
+    def head(self, after: Account) -> Head:
+        """What this leaves of the account."""
+        return Head(after, self.new_hash, self.document.json, self.document.holds_at)
 
 
 def append_of(
@@ -48,13 +53,15 @@ def append_of(
     assert seq > 0 or before.hash == ZERO_HASH
     encoded = _encode(decision)
     new_hash = chain(before.hash, encoded)
-    return Append(decision.account, seq, before.hash, decision, encoded, new_hash, _encode(after), vault, durable)
+    document = document_of(after, before)
+    return Append(decision.account, seq, before.hash, decision, encoded, new_hash, document, vault, durable)
 
 
 def append_of_row(row: Row, durable: asyncio.Future[None]) -> Append:
     """What comes encoded, with its decision read back."""
+    document = Document(row.state)
     return Append(
-        row.account, row.seq, row.hash, _decision(row.encoded), row.encoded, row.new_hash, row.state, row.vault, durable
+        row.account, row.seq, row.hash, _decision(row.encoded), row.encoded, row.new_hash, document, row.vault, durable
     )
 
 

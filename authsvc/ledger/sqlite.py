@@ -178,7 +178,7 @@ class SqliteLedger:
         durable = self._loop.create_future()
         appended = append_of(before, decision, after, vault, durable)
         self._append(appended.row, durable)
-        return Head(after, appended.new_hash, appended.state), durable
+        return appended.head(after), durable
 
     def append_encoded(self, row: Row) -> asyncio.Future[None]:
         """See `journal.Ledger.append_encoded`."""

@@ -321,11 +321,13 @@ STRAY = "stray"
 
 class Head(Struct, frozen=True, eq=False):
     """An account and the hash of its last decision: what an append must name to be taken. Before the first: 32 zeros.
-    `state`: the account as JSON, where somebody has encoded it already; it does not count in comparisons."""
+    `state`: the account as JSON, where somebody has encoded it already, and `holds_at`: where its first hold begins there, 0 when
+    nobody knows (see `documents`); neither counts in comparisons."""
 
     account: Account
     hash: bytes
     state: bytes = b""
+    holds_at: int = 0
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Head) and (self.hash, self.account) == (other.hash, other.account)
