@@ -57,8 +57,7 @@ def create(path: Path) -> None:
 def open_writer(path: Path) -> apsw.Connection:
     """The one connection that writes; brings the schema up to `SCHEMA_VERSION`. Raises ConfigError."""
     try:
-        # Each length of a batch is a statement of its own (`sqlite_writer`), and all of them stay prepared.
-        connection = apsw.Connection(str(path), statementcachesize=500)
+        connection = apsw.Connection(str(path))
         _tune_writer(connection)
         _upgrade(connection, path)
     except apsw.Error as error:

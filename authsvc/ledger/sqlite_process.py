@@ -18,10 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import apsw
-import msgspec
 
 from authsvc.errors import ConfigError
-from authsvc.ledger.append import Appended
 from authsvc.ledger.journal import CommitUnknownError, Row
 from authsvc.ledger.sqlite_file import open_writer
 from authsvc.ledger.sqlite_words import (
@@ -38,7 +36,6 @@ from authsvc.ledger.sqlite_words import (
     framed,
 )
 from authsvc.ledger.sqlite_writer import forget_holds, write
-from authsvc.model import Decision
 
 MAX_BATCH = 1_000
 """Rows after which a batch takes no more: bounds a commit's time. A single order may exceed it."""
@@ -47,7 +44,6 @@ BULK_CACHE_KB = 512 * 1024
 BULK_WAL_PAGES = 25_000
 """100 MB."""
 
-_decision = msgspec.json.Decoder(Decision).decode
 Prepare = Callable[[apsw.Connection], None]
 
 
@@ -101,9 +97,9 @@ class _Writer:
         more = True
         while more:
             taken, more = self._take()
-            appends = [_appended(row) for order in taken if isinstance(order, Write) for row in order.rows]
+            rows = [row for order in taken if isinstance(order, Write) for row in order.rows]
             # Answered before the chores: what is durable is told as such, whatever becomes of a chore (law 5).
-            if (appends and not self._write(appends)) or not self._forget(taken):
+            if (rows and not self._write(rows)) or not self._forget(taken):
                 return
 
     def _take(self) -> tuple[list[Order], bool]:
@@ -119,16 +115,16 @@ class _Writer:
                 rows += len(order.rows) if isinstance(order, Write) else 0
         return taken, True
 
-    def _write(self, appends: list[Appended]) -> bool:
+    def _write(self, rows: list[Row]) -> bool:
         """One batch. False: nothing more can be promised, and that has been said."""
         started = time.perf_counter()
         try:
-            outcomes = write(self._connection, appends)
+            outcomes = write(self._connection, rows)
         except BaseException as error:  # noqa: BLE001 - whatever it was: from here on we can promise nothing
-            self._give_up(len(appends), error)
+            self._give_up(len(rows), error)
             return False
         lost = {place: type(outcome).__name__ for place, outcome in enumerate(outcomes) if outcome is not None}
-        _say(self._answers, Written(len(appends), lost, time.perf_counter() - started))
+        _say(self._answers, Written(len(rows), lost, time.perf_counter() - started))
         return True
 
     def _forget(self, taken: list[Order]) -> bool:
@@ -149,12 +145,6 @@ class _Writer:
         self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         unknown = isinstance(error, CommitUnknownError)
         _say(self._answers, Failed(rows, unknown, f"{type(error).__name__}: {error}"))
-
-
-def _appended(row: Row) -> Appended:
-    return Appended(
-        row.account, row.seq, row.hash, _decision(row.encoded), row.encoded, row.new_hash, row.state, row.vault
-    )
 
 
 def _for_bulk(connection: apsw.Connection) -> None:

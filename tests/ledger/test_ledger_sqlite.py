@@ -18,8 +18,7 @@ from ledger_story import NOON, approve, end, load, opened, queue, refuse, take, 
 
 from authsvc.errors import ConfigError, LedgerDownError, StaleAccountError
 from authsvc.ledger import sqlite_process
-from authsvc.ledger.append import Appended
-from authsvc.ledger.journal import CommitUnknownError
+from authsvc.ledger.journal import CommitUnknownError, Row
 from authsvc.ledger.reconcile import reconcile
 from authsvc.ledger.sqlite import SqliteLedger, Writer
 from authsvc.ledger.sqlite_file import SCHEMA_VERSION
@@ -250,8 +249,8 @@ async def test_a_chore_that_fails_takes_no_commit_along(
         if not waits:
             loop.call_soon(asked[0].cancel)
 
-    def write_and_be_asked(connection: apsw.Connection, appends: list[Appended]) -> object:
-        outcomes = write(connection, appends)
+    def write_and_be_asked(connection: apsw.Connection, rows: list[Row]) -> object:
+        outcomes = write(connection, rows)
         connection.execute("PRAGMA query_only = ON")  # nothing more can be written, as on a full disk
         loop.call_soon_threadsafe(ask)
         while not ledger._chores:
