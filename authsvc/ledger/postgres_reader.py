@@ -91,7 +91,7 @@ class PostgresReader:
             if request.card != card or not names(original, terminal, merchant, request.origin):
                 continue
             if isinstance(row.decision.outcome, Approved):
-                return row.decision, await self._end_of(row.decision.outcome.hold)
+                return row.decision, await self._end_of(account, row.decision.outcome.hold)
             newest = newest or row.decision
         return None if newest is None else (newest, None)
 
@@ -111,8 +111,9 @@ class PostgresReader:
         query = f"{_ROW} WHERE {wanted} ORDER BY position DESC LIMIT ${len(given) + 1}"
         return await self._rows(query, *given.values(), limit)
 
-    async def hold(self, hold_id: HoldId) -> HoldRow | None:
-        return next((HoldRow(*row) for row in await self._source.fetch(f"{HOLD} WHERE id = $1", hold_id)), None)
+    async def hold(self, account: AccountId, hold_id: HoldId) -> HoldRow | None:
+        rows = await self._source.fetch(f"{HOLD} WHERE account = $1 AND id = $2", account, hold_id)
+        return next((HoldRow(*row) for row in rows), None)
 
     async def holds(self, account: AccountId) -> list[HoldRow]:
         """Open and ended ones, oldest first."""
@@ -172,8 +173,8 @@ class PostgresReader:
         rows = await self._source.fetch(query, *values)
         return [JournalRow(position, seq, hashed, _decision(decision)) for position, seq, hashed, decision in rows]
 
-    async def _end_of(self, hold_id: HoldId) -> HoldEnd | None:
-        found = await self.hold(hold_id) if hold_id else None
+    async def _end_of(self, account: AccountId, hold_id: HoldId) -> HoldEnd | None:
+        found = await self.hold(account, hold_id) if hold_id else None
         return None if found is None else found.end
 
     async def _vault(self, column: str, value: str | bytes) -> VaultEntry | None:

@@ -86,7 +86,7 @@ class SqliteReader:
             if request.card != card or not names(original, terminal, merchant, request.origin):
                 continue
             if isinstance(row.decision.outcome, Approved):
-                return row.decision, self._end_of(row.decision.outcome.hold)
+                return row.decision, self._end_of(account, row.decision.outcome.hold)
             newest = newest or row.decision
         return None if newest is None else (newest, None)
 
@@ -105,8 +105,9 @@ class SqliteReader:
         wanted = " AND ".join(f"{column} = ? AND {column} <> ''" for column in given) or "TRUE"
         return list(self._rows(f"{_ROW} WHERE {wanted} ORDER BY position DESC LIMIT ?", *given.values(), limit))
 
-    def hold(self, hold_id: HoldId) -> HoldRow | None:
-        return next((HoldRow(*row) for row in self._connection.execute(f"{_HOLD} WHERE id = ?", (hold_id,))), None)
+    def hold(self, account: AccountId, hold_id: HoldId) -> HoldRow | None:
+        query = f"{_HOLD} WHERE account = ? AND id = ?"
+        return next((HoldRow(*row) for row in self._connection.execute(query, (account, hold_id))), None)
 
     def holds(self, account: AccountId) -> Iterator[HoldRow]:
         """Open and ended ones, oldest first."""
@@ -211,8 +212,8 @@ class SqliteReader:
         for position, seq, hashed, decision in self._connection.execute(query, values):
             yield JournalRow(position, seq, hashed, _decision(decision))
 
-    def _end_of(self, hold_id: HoldId) -> HoldEnd | None:
-        found = self.hold(hold_id) if hold_id else None
+    def _end_of(self, account: AccountId, hold_id: HoldId) -> HoldEnd | None:
+        found = self.hold(account, hold_id) if hold_id else None
         return None if found is None else found.end
 
     def _vault(self, column: str, value: str | bytes) -> VaultEntry | None:

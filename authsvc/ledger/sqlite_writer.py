@@ -19,14 +19,16 @@ from authsvc.model import AccountId, UnixMs
 
 Values = tuple[str | bytes | int | None, ...]
 
-INSERT_HEAD = "INSERT INTO head (account, seq, hash, state) VALUES (?, ?, ?, ?) ON CONFLICT (account) DO NOTHING"
-MOVE_HEAD = "UPDATE head SET seq = ?, hash = ?, state = ? WHERE account = ? AND seq = ? AND hash = ?"
+INSERT_HEAD = (
+    "INSERT INTO head (account, seq, hash, state) VALUES (?, ?, ?, CAST(? AS TEXT)) ON CONFLICT (account) DO NOTHING"
+)
+MOVE_HEAD = "UPDATE head SET seq = ?, hash = ?, state = CAST(? AS TEXT) WHERE account = ? AND seq = ? AND hash = ?"
 INSERT_JOURNAL = """
-INSERT INTO journal (account, seq, at, kind, key, rrn, stan, decision, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+INSERT INTO journal (account, seq, at, kind, key, rrn, stan, decision, hash) VALUES (?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), ?)"""
 INSERT_HOLD = """
 INSERT INTO holds (id, account, card, amount, created, expires, status, ended_at, code) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 CHANGE_HOLD = """
-UPDATE holds SET amount = coalesce(?, amount), status = ?, ended_at = ? WHERE id = ? AND account = ? AND status = 'open'"""
+UPDATE holds SET amount = coalesce(?, amount), status = ?, ended_at = ? WHERE account = ? AND id = ? AND status = 'open'"""
 INSERT_ENTRY = """
 INSERT INTO entries (account, seq, leg, at, posting, kind, card, debit, credit, amount) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 INSERT_VAULT = """
@@ -57,7 +59,8 @@ def write(connection: apsw.Connection, rows: Sequence[Row]) -> list[AuthsvcError
 
 
 FORGET_HOLDS = """
-DELETE FROM holds WHERE id IN (SELECT id FROM holds WHERE ended_at IS NOT NULL AND ended_at < ? ORDER BY ended_at LIMIT ?)"""
+DELETE FROM holds WHERE (account, id) IN (
+    SELECT account, id FROM holds WHERE ended_at IS NOT NULL AND ended_at < ? ORDER BY ended_at LIMIT ?)"""
 KEPT_SINCE = """
 INSERT INTO meta (name, value) VALUES ('holds_kept_since', ?)
 ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)"""
@@ -109,7 +112,7 @@ def _move_heads(connection: apsw.Connection, rows: Sequence[Row]) -> None:
     new: list[Values] = []
     moved: list[Values] = []
     for account, (first, last) in chains.items():
-        head: Values = (last.seq + 1, last.new_hash, last.state.decode())
+        head: Values = (last.seq + 1, last.new_hash, last.state)
         if first.seq == 0:
             new.append((account, *head))
         else:
@@ -119,8 +122,8 @@ def _move_heads(connection: apsw.Connection, rows: Sequence[Row]) -> None:
 
 
 def _journal_row(row: Row, extracted: Extract) -> Values:
-    found, encoded = extracted.columns, row.encoded.decode()
-    return (found.account, found.seq, found.at, found.kind, found.key, found.rrn, found.stan, encoded, row.new_hash)
+    found = extracted.columns
+    return (found.account, found.seq, found.at, found.kind, found.key, found.rrn, found.stan, row.encoded, row.new_hash)
 
 
 def _keep_holds(connection: apsw.Connection, extracts: Sequence[Extract]) -> None:
@@ -133,7 +136,7 @@ def _keep_holds(connection: apsw.Connection, extracts: Sequence[Extract]) -> Non
         for hold in holds.placed.values()
     ]  # fmt: skip
     changed: list[Values] = [
-        (hold.amount, hold.status, hold.ended_at, hold.id, hold.account) for hold in holds.changed.values()
+        (hold.amount, hold.status, hold.ended_at, hold.account, hold.id) for hold in holds.changed.values()
     ]
     connection.executemany(INSERT_HOLD, placed)
     touched = _run(connection, CHANGE_HOLD, changed)
