@@ -279,8 +279,8 @@ class PostgresLedger:
     async def head(self, account: AccountId) -> Head | None:
         return await self._read(self._reader.head(account))
 
-    async def earlier(self, account: AccountId, key: Key) -> Decision | None:
-        return await self._read(self._reader.earlier(account, key))
+    async def earlier(self, account: AccountId, key: Key, stan: str) -> Decision | None:
+        return await self._read(self._reader.earlier(account, key, stan))
 
     async def original(
         self, account: AccountId, card: CardId, original: Original, terminal: str, merchant: str

@@ -71,10 +71,13 @@ class PostgresReader:
         rows = await self._source.fetch("SELECT state, hash FROM head WHERE account = $1", account)
         return next((Head(_account(state), hashed) for state, hashed in rows), None)
 
-    async def earlier(self, account: AccountId, key: Key) -> Decision | None:
+    async def earlier(self, account: AccountId, key: Key, stan: str) -> Decision | None:
         # "key <> 0" lets the planner use the partial index, here and for rrn and stan below.
         rows = await self._rows(
-            f"{_ROW} WHERE key = $1 AND key <> 0 AND account = $2 ORDER BY seq LIMIT 1", key, account
+            f"{_ROW} WHERE key = $1 AND key <> 0 AND account = $2 AND stan = $3 ORDER BY seq LIMIT 1",
+            key,
+            account,
+            stan,
         )
         return next((row.decision for row in rows), None)
 

@@ -264,8 +264,8 @@ class SqliteLedger:
     async def head(self, account: AccountId) -> Head | None:
         return self._read_at_once(SqliteReader.head, account)
 
-    async def earlier(self, account: AccountId, key: Key) -> Decision | None:
-        return self._read_at_once(SqliteReader.earlier, account, key)
+    async def earlier(self, account: AccountId, key: Key, stan: str) -> Decision | None:
+        return self._read_at_once(SqliteReader.earlier, account, key, stan)
 
     async def original(
         self, account: AccountId, card: CardId, original: Original, terminal: str, merchant: str

@@ -68,9 +68,12 @@ class SqliteReader:
         found = self.head_record(account)
         return None if found is None else Head(_account(found.state), found.hash)
 
-    def earlier(self, account: AccountId, key: Key) -> Decision | None:
-        # "key <> 0" lets the planner use the partial index, here and for rrn and stan below.
-        rows = self._rows(f"{_ROW} WHERE key = ? AND key <> 0 AND account = ? ORDER BY seq LIMIT 1", key, account)
+    def earlier(self, account: AccountId, key: Key, stan: str) -> Decision | None:
+        # "stan <> ''", "stan = ''" and "key <> 0" are what the partial indexes ask for, here and below.
+        by_stan = "INDEXED BY journal_stan WHERE stan <> '' AND stan = ?1"
+        found_by = by_stan if stan else "INDEXED BY journal_key WHERE stan = ''"
+        query = f"{_ROW} {found_by} AND account = ?2 AND key = ?3 AND key <> 0 ORDER BY seq LIMIT 1"
+        rows = self._rows(query, stan, account, key)
         return next((row.decision for row in rows), None)
 
     def original(
@@ -78,7 +81,9 @@ class SqliteReader:
     ) -> tuple[Decision, HoldEnd | None] | None:
         column, value = ("stan", original.stan) if original.stan else ("rrn", original.rrn)
         kind = PRESENTMENT if original.mti[:3] == "022" else AUTHORIZATION
-        query = f"{_ROW} WHERE {column} = ? AND {column} <> '' AND account = ? AND kind = ? ORDER BY seq DESC"
+        # Left to itself the planner goes through all decisions of the account.
+        found_by = f"INDEXED BY journal_{column} WHERE {column} = ? AND {column} <> ''"
+        query = f"{_ROW} {found_by} AND account = ? AND kind = ? ORDER BY seq DESC"
         newest: Decision | None = None
         for row in self._rows(query, value, account, kind):
             request = row.decision.request
