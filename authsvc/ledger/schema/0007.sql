@@ -7,7 +7,10 @@ CREATE TABLE holds_by_account (
     amount   INTEGER NOT NULL,
     created  INTEGER NOT NULL,
     expires  INTEGER NOT NULL,
-    status   TEXT NOT NULL CHECK (status IN ('open', 'reversed', 'expired', 'posted', 'released')),
+    -- Not "IN (...)": SQLite would make a table of the five words for each row it checks.
+    status   TEXT NOT NULL CHECK (
+        status = 'open' OR status = 'reversed' OR status = 'expired' OR status = 'posted' OR status = 'released'
+    ),
     ended_at INTEGER,
     code     TEXT NOT NULL,
     PRIMARY KEY (account, id),
