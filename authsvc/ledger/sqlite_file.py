@@ -88,9 +88,6 @@ def _tune_writer(connection: apsw.Connection) -> None:
     connection.pragma("cache_size", -16_384)
     # No mmap: through it an I/O error is a SIGBUS that kills without a word; read() gives an error code to act on.
     connection.pragma("mmap_size", 0)
-    # A checkpoint runs inside a commit, so its size is the longest pause of answers: 4 MB take 7 ms here, 16 MB 17 ms,
-    # 64 MB 40 ms, for up to 19 % more throughput; with none at all the WAL grows and each commit gets slower.
-    connection.wal_autocheckpoint(1000)
 
 
 def _version(connection: apsw.Connection) -> int:
