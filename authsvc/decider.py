@@ -236,7 +236,8 @@ class Decider:
         earlier = None
         if need.earlier and key is not None:
             waiting = self._on_their_way.get((request.account, key))
-            earlier = waiting[0] if waiting else await self._ledger.earlier(request.account, key)
+            stan = request.origin.stan if isinstance(request, Message) else ""
+            earlier = waiting[0] if waiting else await self._ledger.earlier(request.account, key, stan)
         if not need.original or not isinstance(request, Reversal | Presentment):
             return Past(earlier=earlier)
         if isinstance(request, Reversal) and request.undoes_claim:

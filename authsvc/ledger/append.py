@@ -16,8 +16,8 @@ _encode = msgspec.json.Encoder().encode
 _decision = msgspec.json.Decoder(Decision).decode
 
 
-class Appended(Struct):
-    """A `Row` with its decision at hand."""
+class Append(Struct):
+    """A `Row` with its decision at hand, and who waits for it."""
 
     account: AccountId
     seq: int
@@ -27,11 +27,6 @@ class Appended(Struct):
     new_hash: bytes
     document: Document
     vault: VaultEntry | None
-
-
-class Append(Appended):
-    """And who waits for it."""
-
     durable: asyncio.Future[None]
 
     @property

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from authsvc.model import AccountId, CardId, Decision, Minor, Posted, PostingId, PostingKind, PostingReduced, UnixMs
+from authsvc.ledger.holds import Decided
+from authsvc.model import AccountId, CardId, Minor, Posted, PostingId, PostingKind, PostingReduced, UnixMs
 
 CARDHOLDER = "cardholder"
 """The ledger account that holds the balances of all card accounts."""
@@ -32,7 +33,7 @@ class EntryRow(Struct, frozen=True):
         return self.amount if self.credit == CARDHOLDER else -self.amount if self.debit == CARDHOLDER else 0
 
 
-def entries_of(decision: Decision) -> Iterator[EntryRow]:
+def entries_of(decision: Decided) -> Iterator[EntryRow]:
     """The entries of all that a decision posts or takes back, in the order of its changes."""
     leg = 0
     for change in decision.changes:

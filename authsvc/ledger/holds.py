@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -10,7 +11,6 @@ from msgspec.structs import replace
 from authsvc.model import (
     AccountId,
     CardId,
-    Decision,
     Hold,
     HoldEnd,
     HoldEnded,
@@ -23,6 +23,19 @@ from authsvc.model import (
 )
 
 OPEN = "open"
+
+
+class Decided(Protocol):
+    """What rows are made of: a `Decision`, or what has been read of one (`extract`)."""
+
+    @property
+    def account(self) -> AccountId: ...
+    @property
+    def seq(self) -> int: ...
+    @property
+    def at(self) -> UnixMs: ...
+    @property
+    def changes(self) -> Sequence[object]: ...
 
 
 class HoldRow(Struct, frozen=True):
@@ -67,7 +80,7 @@ def row_of(hold: Hold, account: AccountId) -> HoldRow:
     return HoldRow(hold.id, account, hold.card, hold.amount, hold.created, hold.expires, code=hold.authorization_code)
 
 
-def hold_rows(decisions: Iterable[Decision]) -> HoldRows:
+def hold_rows(decisions: Iterable[Decided]) -> HoldRows:
     """The net effect of decisions, in their order: a hold placed and ended among them is one row, inserted as ended."""
     rows = HoldRows({}, {})
     for decision in decisions:

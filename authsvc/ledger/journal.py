@@ -152,8 +152,8 @@ class Ledger(Protocol):
         """The account as of its last durable decision; None when it has none."""
         ...
 
-    async def earlier(self, account: AccountId, key: Key) -> Decision | None:
-        """The first decision on this key."""
+    async def earlier(self, account: AccountId, key: Key, stan: str) -> Decision | None:
+        """The first decision on this key. `stan`: of the message that has it, "" when it is of none."""
         ...
 
     async def original(
@@ -181,7 +181,7 @@ class Ledger(Protocol):
         """Decisions that match all that is given, newest first."""
         ...
 
-    async def hold(self, hold_id: HoldId) -> HoldRow | None: ...
+    async def hold(self, account: AccountId, hold_id: HoldId) -> HoldRow | None: ...
 
     async def holds(self, account: AccountId) -> list[HoldRow]:
         """Open and ended ones, oldest first."""

@@ -279,8 +279,8 @@ class PostgresLedger:
     async def head(self, account: AccountId) -> Head | None:
         return await self._read(self._reader.head(account))
 
-    async def earlier(self, account: AccountId, key: Key) -> Decision | None:
-        return await self._read(self._reader.earlier(account, key))
+    async def earlier(self, account: AccountId, key: Key, stan: str) -> Decision | None:
+        return await self._read(self._reader.earlier(account, key, stan))
 
     async def original(
         self, account: AccountId, card: CardId, original: Original, terminal: str, merchant: str
@@ -299,8 +299,8 @@ class PostgresLedger:
     async def find(self, rrn: str = "", stan: str = "", account: str = "", limit: int = 100) -> list[JournalRow]:
         return await self._read(self._reader.find(rrn, stan, account, limit))
 
-    async def hold(self, hold_id: HoldId) -> HoldRow | None:
-        return await self._read(self._reader.hold(hold_id))
+    async def hold(self, account: AccountId, hold_id: HoldId) -> HoldRow | None:
+        return await self._read(self._reader.hold(account, hold_id))
 
     async def holds(self, account: AccountId) -> list[HoldRow]:
         return await self._read(self._reader.holds(account))

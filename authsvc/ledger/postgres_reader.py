@@ -71,10 +71,13 @@ class PostgresReader:
         rows = await self._source.fetch("SELECT state, hash FROM head WHERE account = $1", account)
         return next((Head(_account(state), hashed) for state, hashed in rows), None)
 
-    async def earlier(self, account: AccountId, key: Key) -> Decision | None:
+    async def earlier(self, account: AccountId, key: Key, stan: str) -> Decision | None:
         # "key <> 0" lets the planner use the partial index, here and for rrn and stan below.
         rows = await self._rows(
-            f"{_ROW} WHERE key = $1 AND key <> 0 AND account = $2 ORDER BY seq LIMIT 1", key, account
+            f"{_ROW} WHERE key = $1 AND key <> 0 AND account = $2 AND stan = $3 ORDER BY seq LIMIT 1",
+            key,
+            account,
+            stan,
         )
         return next((row.decision for row in rows), None)
 
@@ -91,7 +94,7 @@ class PostgresReader:
             if request.card != card or not names(original, terminal, merchant, request.origin):
                 continue
             if isinstance(row.decision.outcome, Approved):
-                return row.decision, await self._end_of(row.decision.outcome.hold)
+                return row.decision, await self._end_of(account, row.decision.outcome.hold)
             newest = newest or row.decision
         return None if newest is None else (newest, None)
 
@@ -111,8 +114,9 @@ class PostgresReader:
         query = f"{_ROW} WHERE {wanted} ORDER BY position DESC LIMIT ${len(given) + 1}"
         return await self._rows(query, *given.values(), limit)
 
-    async def hold(self, hold_id: HoldId) -> HoldRow | None:
-        return next((HoldRow(*row) for row in await self._source.fetch(f"{HOLD} WHERE id = $1", hold_id)), None)
+    async def hold(self, account: AccountId, hold_id: HoldId) -> HoldRow | None:
+        rows = await self._source.fetch(f"{HOLD} WHERE account = $1 AND id = $2", account, hold_id)
+        return next((HoldRow(*row) for row in rows), None)
 
     async def holds(self, account: AccountId) -> list[HoldRow]:
         """Open and ended ones, oldest first."""
@@ -172,8 +176,8 @@ class PostgresReader:
         rows = await self._source.fetch(query, *values)
         return [JournalRow(position, seq, hashed, _decision(decision)) for position, seq, hashed, decision in rows]
 
-    async def _end_of(self, hold_id: HoldId) -> HoldEnd | None:
-        found = await self.hold(hold_id) if hold_id else None
+    async def _end_of(self, account: AccountId, hold_id: HoldId) -> HoldEnd | None:
+        found = await self.hold(account, hold_id) if hold_id else None
         return None if found is None else found.end
 
     async def _vault(self, column: str, value: str | bytes) -> VaultEntry | None:

@@ -81,8 +81,9 @@ class PostgresRecords:
                 yield Record(found, hashed, decision.encode())
             after = rows[-1]["seq"]
 
-    def hold(self, hold_id: HoldId) -> HoldRow | None:
-        return next((HoldRow(*row) for row in self._fetch(f"{HOLD} WHERE id = $1", hold_id)), None)
+    def hold(self, account: AccountId, hold_id: HoldId) -> HoldRow | None:
+        rows = self._fetch(f"{HOLD} WHERE account = $1 AND id = $2", account, hold_id)
+        return next((HoldRow(*row) for row in rows), None)
 
     def holds(self, account: AccountId) -> Iterator[HoldRow]:
         """Open and ended ones, oldest first."""

@@ -264,8 +264,8 @@ class SqliteLedger:
     async def head(self, account: AccountId) -> Head | None:
         return self._read_at_once(SqliteReader.head, account)
 
-    async def earlier(self, account: AccountId, key: Key) -> Decision | None:
-        return self._read_at_once(SqliteReader.earlier, account, key)
+    async def earlier(self, account: AccountId, key: Key, stan: str) -> Decision | None:
+        return self._read_at_once(SqliteReader.earlier, account, key, stan)
 
     async def original(
         self, account: AccountId, card: CardId, original: Original, terminal: str, merchant: str
@@ -284,8 +284,8 @@ class SqliteLedger:
     async def find(self, rrn: str = "", stan: str = "", account: str = "", limit: int = 100) -> list[JournalRow]:
         return await self._read(SqliteReader.find, rrn, stan, account, limit)
 
-    async def hold(self, hold_id: HoldId) -> HoldRow | None:
-        return self._read_at_once(SqliteReader.hold, hold_id)
+    async def hold(self, account: AccountId, hold_id: HoldId) -> HoldRow | None:
+        return self._read_at_once(SqliteReader.hold, account, hold_id)
 
     async def holds(self, account: AccountId) -> list[HoldRow]:
         return await self._read(lambda reader, name: list(reader.holds(name)), account)

@@ -68,9 +68,12 @@ class SqliteReader:
         found = self.head_record(account)
         return None if found is None else Head(_account(found.state), found.hash)
 
-    def earlier(self, account: AccountId, key: Key) -> Decision | None:
-        # "key <> 0" lets the planner use the partial index, here and for rrn and stan below.
-        rows = self._rows(f"{_ROW} WHERE key = ? AND key <> 0 AND account = ? ORDER BY seq LIMIT 1", key, account)
+    def earlier(self, account: AccountId, key: Key, stan: str) -> Decision | None:
+        # "stan <> ''", "stan = ''" and "key <> 0" are what the partial indexes ask for, here and below.
+        by_stan = "INDEXED BY journal_stan WHERE stan <> '' AND stan = ?1"
+        found_by = by_stan if stan else "INDEXED BY journal_key WHERE stan = ''"
+        query = f"{_ROW} {found_by} AND account = ?2 AND key = ?3 AND key <> 0 ORDER BY seq LIMIT 1"
+        rows = self._rows(query, stan, account, key)
         return next((row.decision for row in rows), None)
 
     def original(
@@ -78,7 +81,9 @@ class SqliteReader:
     ) -> tuple[Decision, HoldEnd | None] | None:
         column, value = ("stan", original.stan) if original.stan else ("rrn", original.rrn)
         kind = PRESENTMENT if original.mti[:3] == "022" else AUTHORIZATION
-        query = f"{_ROW} WHERE {column} = ? AND {column} <> '' AND account = ? AND kind = ? ORDER BY seq DESC"
+        # Left to itself the planner goes through all decisions of the account.
+        found_by = f"INDEXED BY journal_{column} WHERE {column} = ? AND {column} <> ''"
+        query = f"{_ROW} {found_by} AND account = ? AND kind = ? ORDER BY seq DESC"
         newest: Decision | None = None
         for row in self._rows(query, value, account, kind):
             request = row.decision.request
@@ -86,7 +91,7 @@ class SqliteReader:
             if request.card != card or not names(original, terminal, merchant, request.origin):
                 continue
             if isinstance(row.decision.outcome, Approved):
-                return row.decision, self._end_of(row.decision.outcome.hold)
+                return row.decision, self._end_of(account, row.decision.outcome.hold)
             newest = newest or row.decision
         return None if newest is None else (newest, None)
 
@@ -105,8 +110,9 @@ class SqliteReader:
         wanted = " AND ".join(f"{column} = ? AND {column} <> ''" for column in given) or "TRUE"
         return list(self._rows(f"{_ROW} WHERE {wanted} ORDER BY position DESC LIMIT ?", *given.values(), limit))
 
-    def hold(self, hold_id: HoldId) -> HoldRow | None:
-        return next((HoldRow(*row) for row in self._connection.execute(f"{_HOLD} WHERE id = ?", (hold_id,))), None)
+    def hold(self, account: AccountId, hold_id: HoldId) -> HoldRow | None:
+        query = f"{_HOLD} WHERE account = ? AND id = ?"
+        return next((HoldRow(*row) for row in self._connection.execute(query, (account, hold_id))), None)
 
     def holds(self, account: AccountId) -> Iterator[HoldRow]:
         """Open and ended ones, oldest first."""
@@ -211,8 +217,8 @@ class SqliteReader:
         for position, seq, hashed, decision in self._connection.execute(query, values):
             yield JournalRow(position, seq, hashed, _decision(decision))
 
-    def _end_of(self, hold_id: HoldId) -> HoldEnd | None:
-        found = self.hold(hold_id) if hold_id else None
+    def _end_of(self, account: AccountId, hold_id: HoldId) -> HoldEnd | None:
+        found = self.hold(account, hold_id) if hold_id else None
         return None if found is None else found.end
 
     def _vault(self, column: str, value: str | bytes) -> VaultEntry | None:

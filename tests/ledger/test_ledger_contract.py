@@ -61,11 +61,11 @@ async def test_what_was_taken_is_read_back(ledger: Ledger) -> None:
 async def test_nothing_is_known_of_a_stranger(ledger: Ledger) -> None:
     """Of an account, key, hold, card or PAN that never was, there is nothing."""
     assert await ledger.head("acc") is None
-    assert await ledger.earlier("acc", 1) is None
+    assert await ledger.earlier("acc", 1, "000001") is None
     assert (
         await ledger.original("acc", "card-1", Original(mti="0100", stan="000001", sent="0615100000"), "", "") is None
     )
-    assert await ledger.hold("h") is None
+    assert await ledger.hold("acc", "h") is None
     assert await ledger.vault_by_card("card-1") is None
     assert await ledger.vault_by_hash(b"h") is None
     assert (await ledger.holds("acc"), await ledger.journal("acc"), await ledger.find(), await ledger.accounts()) == (
@@ -120,7 +120,7 @@ async def test_a_stale_head_is_refused_at_any_age(ledger: Ledger, known: int) ->
             await take(ledger, head, approve(head, "000001"))
     assert await ledger.head("acc") == heads[3]
     assert len(await ledger.find()) == 3
-    assert await ledger.hold(hold_id(heads[0], "000001")) is None
+    assert await ledger.hold("acc", hold_id(heads[0], "000001")) is None
 
 
 async def test_an_account_cannot_start_in_the_middle(ledger: Ledger) -> None:
@@ -149,7 +149,7 @@ async def test_holds_follow_their_decisions(ledger: Ledger) -> None:
         (6_00, "open", None), (10_00, "expired", NOON + 99), (1_00, "open", None),
     ]  # fmt: skip
     await take(ledger, head, end(head, "000001"))
-    assert await ledger.hold("acc-000001") == HoldRow(
+    assert await ledger.hold("acc", "acc-000001") == HoldRow(
         "acc-000001", "acc", "card-1", 6_00, NOON + 1, NOON + 604_800_000, "reversed", NOON + 99, "A1B2C3"
     )
 
@@ -244,14 +244,18 @@ async def test_a_posting_as_it_is_now(ledger: Ledger) -> None:
 
 
 async def test_earlier_is_the_first_on_the_key_in_the_account(ledger: Ledger) -> None:
-    """The same key in another account is another message; key 0 is no key."""
+    """The same key in another account is another message; a command has a key and no STAN; key 0 is no key."""
     first = refuse(unborn("acc"), "000001", key=(1 << 63) - 1)
     head = await take(ledger, unborn("acc"), first)
     await take(ledger, head, approve(head, "000001", key=(1 << 63) - 1))
-    await take(ledger, unborn("other"), load(unborn("other"), key=5))
-    assert await ledger.earlier("acc", (1 << 63) - 1) == first
-    assert await ledger.earlier("acc", 5) is None
-    assert await ledger.earlier("other", 0) is None
+    command = load(unborn("other"), key=5)
+    await take(ledger, unborn("other"), command)
+    assert await ledger.earlier("acc", (1 << 63) - 1, "000001") == first
+    assert await ledger.earlier("other", (1 << 63) - 1, "000001") is None
+    assert await ledger.earlier("other", 5, "") == command
+    assert await ledger.earlier("acc", 5, "") is None
+    assert await ledger.earlier("other", 0, "") is None
+    assert await ledger.earlier("acc", 0, "000001") is None
 
 
 DE90 = Original(mti="0100", stan="000001", sent="0615100000", acquirer="123")

@@ -11,6 +11,7 @@ import threading
 import time
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -18,11 +19,10 @@ from ledger_story import NOON, approve, end, load, opened, queue, refuse, take, 
 
 from authsvc.errors import ConfigError, LedgerDownError, StaleAccountError
 from authsvc.ledger import sqlite_process
-from authsvc.ledger.append import Appended
-from authsvc.ledger.journal import CommitUnknownError
+from authsvc.ledger.journal import CommitUnknownError, Row
 from authsvc.ledger.reconcile import reconcile
 from authsvc.ledger.sqlite import SqliteLedger, Writer
-from authsvc.ledger.sqlite_file import SCHEMA_VERSION
+from authsvc.ledger.sqlite_file import SCHEMA_VERSION, open_writer
 from authsvc.ledger.sqlite_reader import open_reader
 from authsvc.ledger.sqlite_writer import write
 from authsvc.rules.evolve import evolve
@@ -36,11 +36,13 @@ def path(tmp_path: Path) -> Path:
 class _InAThread:
     """The writer as a thread of this process, where a test can reach into it; `connection`: the one that writes."""
 
-    def __init__(self) -> None:
+    def __init__(self, checkpoint_pages: int) -> None:
         self.connection: apsw.Connection | None = None
+        self._checkpoint_pages = checkpoint_pages
 
     def __call__(self, path: Path, orders: int, answers: int, _held: int) -> Writer:
-        self._thread = threading.Thread(target=sqlite_process.serve, args=(path, orders, answers, self._opened))
+        how = (path, orders, answers, self._opened, self._checkpoint_pages)
+        self._thread = threading.Thread(target=sqlite_process.serve, args=how)
         self._thread.start()
         return self
 
@@ -51,9 +53,11 @@ class _InAThread:
         self.connection = connection
 
 
-async def broken(path: Path, failures: list[BaseException]) -> tuple[SqliteLedger, apsw.Connection]:
+async def broken(
+    path: Path, failures: list[BaseException], checkpoint_pages: int = 8_000
+) -> tuple[SqliteLedger, apsw.Connection]:
     """An open ledger, to be broken by the connection that writes."""
-    writer = _InAThread()
+    writer = _InAThread(checkpoint_pages)
     ledger = SqliteLedger(path, on_failure=failures.append, start_writer=writer)
     await ledger.open()
     assert writer.connection is not None
@@ -250,8 +254,8 @@ async def test_a_chore_that_fails_takes_no_commit_along(
         if not waits:
             loop.call_soon(asked[0].cancel)
 
-    def write_and_be_asked(connection: apsw.Connection, appends: list[Appended]) -> object:
-        outcomes = write(connection, appends)
+    def write_and_be_asked(connection: apsw.Connection, rows: list[Row]) -> object:
+        outcomes = write(connection, rows)
         connection.execute("PRAGMA query_only = ON")  # nothing more can be written, as on a full disk
         loop.call_soon_threadsafe(ask)
         while not ledger._chores:
@@ -268,6 +272,50 @@ async def test_a_chore_that_fails_takes_no_commit_along(
     assert await ledger.head("acc") == head
     assert not ledger.healthy
     await ledger.close()
+
+
+async def test_a_long_log_is_written_back(path: Path) -> None:
+    """From a length on the log (WAL) starts over after a batch has been answered; until then it grows."""
+    sizes = {}
+    for pages in (60, 1_000):
+        file = path.with_name(f"{pages}") / path.name
+        ledger, _ = await broken(file, [], checkpoint_pages=pages)
+        head = unborn("acc")
+        for _ in range(50):
+            head = await take(ledger, head, load(head))
+        sizes[pages] = file.with_name(f"{file.name}-wal").stat().st_size // 4_096
+        await ledger.close()
+    assert sizes[60] < 120
+    assert sizes[1_000] > 200
+
+
+class _NoWayBack:
+    """A connection whose log cannot be written back: the disk has failed."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = open_writer(path)
+
+    def wal_checkpoint(self, **_how: object) -> None:
+        raise apsw.IOError("IOError: disk I/O error")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+async def test_a_log_that_cannot_be_written_back_stops_everything(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the batch before made durable is told so (law 5), and is there at the next start; nothing more is taken."""
+    monkeypatch.setattr(sqlite_process, "open_writer", _NoWayBack)
+    failures: list[BaseException] = []
+    ledger, _ = await broken(path, failures, checkpoint_pages=1)
+    head = await take(ledger, unborn("acc"), load(unborn("acc")))
+    async with asyncio.timeout(5):
+        while not failures:
+            await asyncio.sleep(0.001)
+    assert not ledger.healthy
+    await ledger.close()
+    monkeypatch.undo()
+    async with opened(path) as again:
+        assert await again.head("acc") == head
 
 
 async def test_a_writer_that_is_gone_leaves_everything_unknown(path: Path) -> None:
