@@ -321,8 +321,8 @@ STRAY = "stray"
 
 class Head(Struct, frozen=True, eq=False):
     """An account and the hash of its last decision: what an append must name to be taken. Before the first: 32 zeros.
-    `state`: the account as JSON, where somebody has encoded it already, and `holds_at`: where its first hold begins there, 0 when
-    nobody knows (see `documents`); neither counts in comparisons."""
+    `state`: the account as JSON, where somebody has encoded it already, and `holds_at`: where its first hold begins there, 0
+    when nobody knows (see `documents`); neither counts in comparisons."""
 
     account: Account
     hash: bytes
