@@ -6,6 +6,8 @@ compare-and-set would refuse what is decided on it, and whoever lost reads the j
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from authsvc.model import AccountId, Head
 
 
@@ -16,7 +18,9 @@ class RecentHeads:
         """`most_bytes`: in memory an account takes about five times its document. 0 keeps nothing."""
         self._most = most_bytes
         self._bytes = 0
-        self._heads: dict[AccountId, Head] = {}
+        # Not a dict: to find its oldest it would walk over the places of all that left since it last grew (8 % of the
+        # event loop with 8 000 accounts in turn).
+        self._heads: OrderedDict[AccountId, Head] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._heads)
