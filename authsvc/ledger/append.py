@@ -12,7 +12,6 @@ from authsvc.ledger.journal import ZERO_HASH, Row, VaultEntry, chain
 from authsvc.model import Account, AccountId, Decision, Head
 
 _encode = msgspec.json.Encoder().encode
-_decision = msgspec.json.Decoder(Decision).decode
 
 
 class Appended(Struct):
@@ -49,13 +48,6 @@ def append_of(
     encoded = _encode(decision)
     new_hash = chain(before.hash, encoded)
     return Append(decision.account, seq, before.hash, decision, encoded, new_hash, _encode(after), vault, durable)
-
-
-def append_of_row(row: Row, durable: asyncio.Future[None]) -> Append:
-    """What comes encoded, with its decision read back."""
-    return Append(
-        row.account, row.seq, row.hash, _decision(row.encoded), row.encoded, row.new_hash, row.state, row.vault, durable
-    )
 
 
 def resolve(durable: asyncio.Future[None], outcome: AuthsvcError | None) -> None:

@@ -144,10 +144,6 @@ class Ledger(Protocol):
         """
         ...
 
-    def append_encoded(self, row: Row) -> asyncio.Future[None]:
-        """As `append`, of a decision that has been encoded already (`importing`)."""
-        ...
-
     async def head(self, account: AccountId) -> Head | None:
         """The account as of its last durable decision; None when it has none."""
         ...

@@ -1,4 +1,4 @@
-"""The process that writes for `sqlite.SqliteLedger`: `python -m authsvc.ledger.sqlite_process FILE ORDERS ANSWERS [bulk]`.
+"""The process that writes for `sqlite.SqliteLedger`: `python -m authsvc.ledger.sqlite_process FILE ORDERS ANSWERS`.
 
 A process, not a thread: each statement gives the interpreter lock away and had to win it back from a busy event loop, which
 cost both more than the statement itself. What comes while a commit runs waits in the pipe and is the next batch, so a lone
@@ -43,9 +43,6 @@ from authsvc.model import Decision
 MAX_BATCH = 1_000
 """Rows after which a batch takes no more: bounds a commit's time. A single order may exceed it."""
 READ_BYTES = 1 << 20
-BULK_CACHE_KB = 512 * 1024
-BULK_WAL_PAGES = 25_000
-"""100 MB."""
 
 _decision = msgspec.json.Decoder(Decision).decode
 Prepare = Callable[[apsw.Connection], None]
@@ -157,22 +154,15 @@ def _appended(row: Row) -> Appended:
     )
 
 
-def _for_bulk(connection: apsw.Connection) -> None:
-    """Where rows of all accounts come at once and nobody waits for an answer: pages stay in memory between the batches, and are
-    written back less often."""
-    connection.pragma("cache_size", -BULK_CACHE_KB)
-    connection.wal_autocheckpoint(BULK_WAL_PAGES)
-
-
 def main() -> None:
     """Not ended by the signals that end the engine: there may be decisions under way. The end of the orders ends it."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    path, orders, answers, *bulk = sys.argv[1:]
+    path, orders, answers = sys.argv[1:]
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)  # rows come and go and make no cycles
-    serve(Path(path), int(orders), int(answers), _for_bulk if bulk else None)
+    serve(Path(path), int(orders), int(answers))
 
 
 if __name__ == "__main__":
