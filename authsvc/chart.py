@@ -13,6 +13,7 @@ from authsvc.model import CREDITED, Leg, Minor, PostingKind
 CHART_FILE = Path("config/ledger/chart.toml")
 CARDHOLDER = "cardholder"
 MARKUP = "markup"
+OPENING = "opening"
 
 
 class Movement(Struct, frozen=True, forbid_unknown_fields=True):
@@ -23,7 +24,7 @@ class Movement(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Chart(Struct, frozen=True, forbid_unknown_fields=True):
-    """`accounts`: by name, what each is for; `movements`: one for each kind of posting, and "markup"."""
+    """`accounts`: by name, what each is for; `movements`: one for each kind of posting, "markup", and "opening"."""
 
     accounts: dict[str, str] = {}
     movements: dict[str, Movement] = {}
@@ -33,6 +34,11 @@ class Chart(Struct, frozen=True, forbid_unknown_fields=True):
         rest = amount - markup
         pairs = ((kind.value, -rest if kind in CREDITED else rest), (MARKUP, markup))
         return tuple(self._leg(name, part) for name, part in pairs if part)
+
+    def opening(self, amount: int) -> tuple[Leg, ...]:
+        """The entry of `amount` grosze that an account owed when it was taken over; negative ones it had. Charts that journals
+        remember from before there was this movement have it as a payment in."""
+        return (self._leg(OPENING, amount),) if OPENING in self.movements else self.legs(PostingKind.LOAD, amount)
 
     def _leg(self, name: str, amount: int) -> Leg:
         movement = self.movements[name]
@@ -49,7 +55,7 @@ def load_chart(path: Path) -> Chart:
         raise ConfigError(f"{path}: {error.strerror}") from error
     except msgspec.DecodeError as error:
         raise ConfigError(f"{path}: {error}") from error
-    wanted = {*(kind.value for kind in PostingKind), MARKUP}
+    wanted = {*(kind.value for kind in PostingKind), MARKUP, OPENING}
     for name in sorted(wanted ^ set(chart.movements)):
         raise ConfigError(f"{path}: movements.{name} is {'missing' if name in wanted else 'no kind of posting'}")
     for name, movement in chart.movements.items():

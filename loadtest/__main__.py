@@ -183,7 +183,7 @@ def main(**given: Any) -> None:
         raise click.UsageError(str(error)) from error
     except (ApiError, OSError) as error:
         raise click.ClickException(f"{error}; make run starts an engine") from error
-    command: dict[str, str | int | float] = {
+    command: dict[str, bool | str | int | float] = {
         name: value if isinstance(value, int | float) else str(value)
         for name, value in given.items()
         if name != "token"
@@ -204,7 +204,7 @@ async def _stages(
         live = Live(options.every)
         result = await run(target, plan, made_of, payers, live)
         live.close()
-        return report.Stage(plan.rate, not plan.rate or held(plan, result, options.knee_p99), result)
+        return report.Stage(plan.rate, not plan.rate or held(plan, result, options.knee_p99), result, plan.to)
 
     if options.knee:
         return await find_knee(at, options.rate)

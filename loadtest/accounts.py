@@ -61,46 +61,45 @@ class CardsError(ValueError):
     """The file of cards is wrong; the message names file and line, and no value."""
 
 
-class _Line(Struct, frozen=True):
-    """What load needs of a line; the import needs the others."""
+class _Card(Struct, frozen=True):
+    """What load needs of a card; the import needs the others."""
 
     pan: Annotated[str, Meta(pattern=r"^[0-9]{12,19}$")]
     expiry: Annotated[str, Meta(pattern=r"^[0-9]{4}$")]
     pin: Annotated[str, Meta(pattern=r"^[0-9]{4}$")]
 
 
+class _Line(Struct, frozen=True):
+    cards: Annotated[tuple[_Card, ...], Meta(min_length=1)]
+
+
 def write(path: Path, wanted: Accounts, name: str, count: int) -> None:
     """`count` accounts with a card each, as `authsvc account import FILE --pins` takes them. Nobody else may read the file: it
     holds card numbers and PINs, if only of a test set. Raises OSError."""
     limits = {"cash": wanted.limits.cash, "cashless": wanted.limits.cashless, "internet": wanted.limits.internet}
-    fields: dict[str, Any] = {
-        "product": wanted.product,
-        "pin": wanted.pin,
-        "expiry": EXPIRY,
-        "balance": wanted.load,
-        "limits": limits,
-    }
+    card = {"pin": wanted.pin, "expiry": EXPIRY, "limits": limits}
+    fields: dict[str, Any] = {"product": wanted.product, "balance": wanted.load}
     if wanted.credit_limit:
         fields["credit_limit"] = wanted.credit_limit
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as lines:
         os.fchmod(lines.fileno(), 0o600)
         for number in range(count):
-            lines.write(msgspec.json.encode({**fields, "pan": _pan(wanted, name, number)}) + b"\n")
+            lines.write(msgspec.json.encode({**fields, "cards": [{**card, "pan": _pan(wanted, name, number)}]}) + b"\n")
 
 
 def read(path: Path, most: int) -> list[Card]:
-    """At most `most` cards of such a file. Raises CardsError."""
-    decode, cards = msgspec.json.Decoder(_Line).decode, list[Card]()
+    """The cards of at most `most` accounts of such a file. Raises CardsError."""
+    decode, cards, number = msgspec.json.Decoder(_Line).decode, list[Card](), 0
     try:
         with path.open("rb") as lines:
             for line in islice(lines, most):
-                found = decode(line)
-                cards.append(Card(found.pan, found.expiry, found.pin))
+                number += 1
+                cards += (Card(card.pan, card.expiry, card.pin) for card in decode(line).cards)
     except OSError as error:
         raise CardsError(f"{path}: {error.strerror}") from error
     except msgspec.DecodeError as error:
         why = str(error) if isinstance(error, msgspec.ValidationError) else "is no JSON object"
-        problem = f"{path}: line {len(cards) + 1}: {why}"
+        problem = f"{path}: line {number}: {why}"
     else:
         if cards:
             return cards

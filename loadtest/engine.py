@@ -29,13 +29,15 @@ class EngineError(Exception):
 
 class PrivateEngine:
     """A context manager. `clock`: "simulated" or "system"; `settings`: more "KEY=VALUE" for `--set`; `environment`: put over
-    ours."""
+    ours; `cards`: a file for `authsvc account import FILE --pins`, taken into its ledger before it starts."""
 
     def __init__(
-        self, clock: str = "simulated", settings: tuple[str, ...] = (), environment: Mapping[str, str] | None = None
-    ) -> None:
+        self, clock: str = "simulated", settings: tuple[str, ...] = (), environment: Mapping[str, str] | None = None,
+        cards: Path | None = None,
+    ) -> None:  # fmt: skip
         self._environment = {**os.environ, **(environment or {})}
         self._clock = clock
+        self._cards = cards
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -50,11 +52,14 @@ class PrivateEngine:
             f"data_dir={self.data_dir}", f"clock={self._clock}", "seed_demo=false",
             f"listeners.main.port={self.iso_port}", f"control.port={self.api_port}", *self._settings,
         )  # fmt: skip
-        command = [str(Path(sys.executable).with_name("authsvc")), "serve", "--config", "config/demo.toml"]
+        program, options = str(Path(sys.executable).with_name("authsvc")), ["--config", "config/demo.toml"]
         for setting in ours:
-            command += ["--set", setting]
+            options += ["--set", setting]
         try:
             with self._log.open("wb") as log:
+                if self._cards is not None:
+                    self._import(self._cards, program, options)
+                command = [program, "serve", *options]
                 self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=self._environment)
             self._wait(self._process)
         except BaseException:
@@ -81,6 +86,12 @@ class PrivateEngine:
     def valkey_pid(self) -> int:
         """Of its embedded Valkey."""
         return int((self.data_dir / "valkey" / "valkey.pid").read_text())
+
+    def _import(self, cards: Path, program: str, options: list[str]) -> None:
+        command = [program, "account", "import", str(cards), "--pins", *options]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=self._environment, check=False)
+        if done.returncode:
+            raise EngineError(f"the cards were not imported: {done.stderr[-800:]}")
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_SECONDS

@@ -1,35 +1,40 @@
-"""The report as one HTML page: nothing is loaded from anywhere, the plots are SVG in it.
-
-Drawn here and by no library: three kinds of line in a box. What draws better weighs megabytes (docs/decisions/0032).
-"""
+"""The report as one HTML page: nothing is loaded from anywhere, the plots are SVG in it (module `plot`)."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from html import escape
 from typing import NamedTuple
 
-from loadtest.report import Report, Stage, code_counts
+from msgspec.structs import replace
+
+from loadtest import plot
+from loadtest.plot import Line
+from loadtest.report import Report, Stage
 from loadtest.timeline import Second
 
-WIDTH, HEIGHT, LEFT, BOTTOM = 860, 240, 64, 28
-COLOURS = ("#1769aa", "#c2410c", "#15803d", "#7e22ce")
 STYLE = """
-body{font:14px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem;color:#1c1c1c}
-h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}
-table{border-collapse:collapse}td,th{padding:.15rem .8rem .15rem 0;text-align:right}
-td:first-child,th:first-child{text-align:left}
-.bad{color:#b91c1c;font-weight:600}svg{width:100%;height:auto}text{font:11px system-ui,sans-serif;fill:#444}
+body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c1c1c;background:#fff}
+h1{font-size:1.4rem}h2{font-size:1.1rem;margin:2rem 0 0}p{margin:.4rem 0}
+.wide{overflow-x:auto}table{border-collapse:collapse;font-size:.85rem;margin:.4rem 0;font-variant-numeric:tabular-nums}
+td,th{white-space:nowrap;padding:.2rem .7rem .2rem 0;text-align:right;vertical-align:top;border-bottom:1px solid #e5e5e5}
+.text td{white-space:normal}.text td,.text th,td:first-child,th:first-child{text-align:left}
+.bad{color:#b91c1c;font-weight:600}
 """
-Point = tuple[float, float]
+MOST_POINTS = 400
+"""Of a line: about two pixels each."""
+TOO_SHORT = 0.2
+"""Seconds: the rest of a last interval is too few answers to be a rate or a percentile. The tables have them all."""
 
 
-class Line(NamedTuple):
-    """One line of a plot."""
+class Moment(NamedTuple):
+    """An interval of a run of several stages. `at`: its end on the axis of all of them; `length`: seconds."""
 
-    name: str
-    points: Sequence[Point]
+    at: float
+    length: float
+    second: Second
 
 
 def page(report: Report) -> str:
@@ -37,7 +42,7 @@ def page(report: Report) -> str:
     body = "\n".join((*_head(report), *_plots(report), *_stages(report), *_codes(report), *_wrong(report)))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Load report</title>'
-        f"<style>{STYLE}</style></head><body>\n{body}\n</body></html>\n"
+        f"<style>{STYLE}{plot.STYLE}</style></head><body>\n{body}\n</body></html>\n"
     )
 
 
@@ -57,145 +62,140 @@ def _head(report: Report) -> Iterator[str]:
 
 
 def _plots(report: Report) -> Iterator[str]:
-    seconds = list(_one_after_another(report.stages))
-    yield "<h2>Latency over time (ms, from the moment a message was due)</h2>"
-    lines = [Line(name, [(at, getattr(one, name) / 1000) for at, one in seconds]) for name in ("p50", "p99", "max")]
-    yield plot(lines, "s", log_y=True)
-    yield "<h2>Messages a second</h2>"
-    yield plot(list(_rates(seconds)), "s")
-    yield "<h2>Percentiles (ms)</h2>"
-    yield plot([_percentiles(stage) for stage in report.stages], "per cent", log_y=True, nines=True)
+    every = list(_one_after_another(report.stages))
+    together = math.ceil(len(every) / MOST_POINTS) or 1
+    moments = [_gathered(every[start : start + together]) for start in range(0, len(every), together)]
+    if together > 1:
+        yield f"<p>A point stands for {together} intervals: their worst p99 and max, the middle one of their p50.</p>"
+    across = plot.along("seconds since the first message", [one.at for one in moments])
+    marks = list(_beginnings(report.stages)) if _several(report) else []
+    latencies = [Line(name, _latency(moments, field)) for name, field in LATENCIES]
+    drawn = (
+        ("Latency over time, from the moment a message was due", latencies, plot.logarithmic, "milliseconds"),
+        ("Messages a second", _rates(moments, DUE, ANSWERED), plot.linear, "a second"),
+        ("Refused and wrong", _rates(moments, REFUSED, WRONG), plot.linear, "a second"),
+    )  # fmt: skip
+    for title, lines, axis, unit in drawn:
+        values = [value for line in lines for _, value in line.points if value is not None]
+        yield f"<h2>{title}</h2>"
+        nothing = title.startswith("Refused") and not any(values)
+        yield "<p>None.</p>" if nothing else plot.plot(lines, across, axis(unit, values), marks)
+    yield "<h2>Latency by percentile</h2>"
+    yield _percentiles(report.stages)
 
 
-def _one_after_another(stages: Sequence[Stage]) -> Iterator[tuple[float, Second]]:
-    """All seconds on one axis."""
+DUE, ANSWERED = Line("due", [], wide=True, colour="#9dbfe0"), Line("answered", [])
+REFUSED, WRONG = Line("refused (DE39 not 00)", [], wide=True, colour="#e0b57a"), Line("wrong", [], colour="#b91c1c")
+FIELDS = {DUE.name: "offered", ANSWERED.name: "answered", REFUSED.name: "refused", WRONG.name: "wrong"}
+LATENCIES = (("p50", "p50"), ("p99", "p99"), ("max", "max"))
+
+
+def _one_after_another(stages: Sequence[Stage]) -> Iterator[Moment]:
+    """All intervals on one axis, but for what is too short beside others."""
     before = 0.0
     for stage in stages:
+        last = 0.0
         for second in stage.result.timeline:
-            yield before + second.at, second
-        before += stage.result.timeline[-1].at if stage.result.timeline else 0.0
+            if second.at - last > TOO_SHORT or len(stage.result.timeline) == 1:
+                yield Moment(before + second.at, second.at - last, second)
+            last = second.at
+        before += last
 
 
-def _rates(seconds: Sequence[tuple[float, Second]]) -> Iterator[Line]:
-    names: tuple[tuple[str, str], ...] = (
-        ("due", "offered"), ("answered", "answered"), ("refused", "refused"), ("wrong", "wrong"),
-    )  # fmt: skip
-    lengths = _lengths(seconds)
-    for name, field in names:
-        points = [
-            (at, getattr(one, field) / length)
-            for (at, one), length in zip(seconds, lengths, strict=True)
-            if length > 0.2
-        ]  # the rest of a last interval is too short to be a rate
-        yield Line(name, points)
+def _gathered(moments: Sequence[Moment]) -> Moment:
+    """One of several that follow each other. Percentiles of all their answers are not known any more: the worst is told."""
+    seconds, last = [one.second for one in moments], moments[-1]
+    counts = {name: sum(getattr(one, name) for one in seconds) for name in ("offered", "answered", "refused", "wrong")}
+    answered = [one for one in seconds if one.answered]
+    if answered:
+        counts["p50"] = sorted(one.p50 for one in answered)[len(answered) // 2]
+        counts |= {name: max(getattr(one, name) for one in answered) for name in ("p99", "max")}
+    return Moment(last.at, sum(one.length for one in moments), replace(last.second, **counts))
 
 
-def _lengths(seconds: Sequence[tuple[float, Second]]) -> list[float]:
-    ends = [at for at, _ in seconds]
-    return [end - before for before, end in zip([0.0, *ends], ends, strict=False)]
+def _beginnings(stages: Sequence[Stage]) -> Iterator[tuple[float, str]]:
+    at = 0.0
+    for stage in stages:
+        yield at, _name(stage)
+        at += stage.result.timeline[-1].at if stage.result.timeline else 0.0
 
 
-def _percentiles(stage: Stage) -> Line:
-    name = f"{stage.offered:.0f}/s" if stage.offered else "closed loop"
-    return Line(name, [(percent, value / 1000) for percent, value in stage.result.percentiles])
+def _name(stage: Stage) -> str:
+    if not stage.offered:
+        return "closed loop"
+    return f"{stage.offered:.0f} to {stage.to:.0f}/s" if stage.to else f"{stage.offered:.0f}/s"
 
 
-def _nines(percent: float) -> float:
-    """0 → 0, 90 → 1, 99 → 2, 99.9 → 3: so that the tail has room."""
-    return min(4.5, -math.log10(max(1 - percent / 100, 10**-4.5)))
+def _latency(moments: Sequence[Moment], field: str) -> list[plot.Point]:
+    """Milliseconds; none where nothing was answered."""
+    return [(one.at, getattr(one.second, field) / 1000 if one.second.answered else None) for one in moments]
 
 
-def plot(lines: Sequence[Line], unit: str, log_y: bool = False, nines: bool = False) -> str:
-    """One box with its axes; `log_y`: a logarithmic scale; `nines`: x is a percentile, drawn by its nines."""
-    across = _nines if nines else float
-    points = [(across(x), y) for line in lines for x, y in line.points]
-    if not points:
-        return "<p>nothing came</p>"
-    low_y, high_y = _range([y for _, y in points], log_y)
-    least, most = min(x for x, _ in points), max(x for x, _ in points)
-
-    def place(point: Point) -> str:
-        x, y = across(point[0]), _scaled(point[1], log_y)
-        right = LEFT + (x - least) / ((most - least) or 1) * (WIDTH - LEFT - 10)
-        down = (HEIGHT - BOTTOM) - (y - low_y) / ((high_y - low_y) or 1) * (HEIGHT - BOTTOM - 12)
-        return f"{right:.1f},{down:.1f}"
-
-    drawn = [
-        *_grid(low_y, high_y, log_y, place, least if not nines else 0.0),
-        *_across(least, most, unit, nines, place),
-    ]
-    for number, line in enumerate(lines):
-        colour = COLOURS[number % len(COLOURS)]
-        drawn.append(
-            f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{" ".join(map(place, line.points))}"/>'
+def _rates(moments: Sequence[Moment], *lines: Line) -> list[Line]:
+    return [
+        line._replace(
+            points=[(one.at, getattr(one.second, FIELDS[line.name]) / max(one.length, 1e-9)) for one in moments]
         )
-        drawn.append(f'<text x="{LEFT + 8 + 110 * number}" y="12" style="fill:{colour}">{escape(line.name)}</text>')
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{"".join(drawn)}</svg>'
+        for line in lines
+    ]
 
 
-def _scaled(value: float, log_y: bool) -> float:
-    return math.log10(max(value, 0.001)) if log_y else value
-
-
-def _range(values: Sequence[float], log_y: bool) -> tuple[float, float]:
-    if log_y:
-        return math.floor(_scaled(min(values), True)), math.ceil(_scaled(max(values), True))
-    return 0.0, max(*values, 1e-9, 1.0) if len(values) > 1 else max(values[0], 1.0)
-
-
-def _grid(low: float, high: float, log_y: bool, place: object, at: float) -> Iterator[str]:
-    assert callable(place)
-    values = (
-        [10.0**power for power in range(int(low), int(high) + 1)]
-        if log_y
-        else [low + (high - low) * n / 4 for n in range(5)]
+def _percentiles(stages: Sequence[Stage]) -> str:
+    answered = [stage for stage in stages if stage.result.answered]
+    lines = [Line(_name(stage), [(per, us / 1000) for per, us in stage.result.percentiles]) for stage in answered]
+    values = [value for line in lines for _, value in line.points if value is not None]
+    return plot.plot(
+        lines, plot.nines("per cent of all answers, as fast or faster"), plot.logarithmic("milliseconds", values)
     )
-    for value in values:
-        down = place((at, value)).partition(",")[2]
-        yield f'<line x1="{LEFT}" x2="{WIDTH - 10}" y1="{down}" y2="{down}" stroke="#ddd"/>'
-        yield f'<text x="{LEFT - 6}" y="{float(down) + 4:.1f}" text-anchor="end">{value:g}</text>'
-
-
-def _across(least: float, most: float, unit: str, nines: bool, place: object) -> Iterator[str]:
-    assert callable(place)
-    values = [0.0, 50.0, 90.0, 99.0, 99.9, 99.99] if nines else [least + (most - least) * n / 6 for n in range(7)]
-    for value in values:
-        right = place((value, 1.0)).partition(",")[0]
-        text = f"{value:g}" if nines else f"{value:.0f}"
-        yield f'<text x="{right}" y="{HEIGHT - 10}" text-anchor="middle">{text}</text>'
-    yield f'<text x="{WIDTH - 10}" y="{HEIGHT - 10}" text-anchor="end">{escape(unit)}</text>'
 
 
 def _stages(report: Report) -> Iterator[str]:
-    yield "<h2>Rates</h2><table><tr><th>due a second</th><th>answered a second</th><th>p50 ms</th><th>p90</th>"
-    yield "<th>p99</th><th>p99.9</th><th>max</th><th>refused</th><th>wrong</th><th>unanswered</th><th></th></tr>"
+    yield '<h2>Rates</h2><div class="wide"><table><tr><th>due</th><th>answered/s</th><th>p50 ms</th>'
+    yield "<th>p90 ms</th><th>p99 ms</th><th>p99.9 ms</th><th>max ms</th><th>answers</th><th>refused</th><th>wrong</th>"
+    yield "<th>unanswered</th></tr>"
     for stage in report.stages:
         found, late = stage.result, stage.result.latency
         cells = (
-            f"{stage.offered:.0f}" if stage.offered else "closed loop", f"{found.per_second:.0f}",
-            *(f"{value / 1000:.2f}" for value in (late.p50, late.p90, late.p99, late.p999, late.max)),
-            found.refused, found.wrong, found.unanswered, "" if stage.held else "not held",
+            _name(stage) + ("" if stage.held else ", not held"), f"{found.per_second:.0f}",
+            *(f"{value / 1000:.1f}" for value in (late.p50, late.p90, late.p99, late.p999, late.max)),
+            found.answered, found.refused, found.wrong, found.unanswered,
         )  # fmt: skip
         yield _row(*cells)
-    yield "</table>"
+    yield "</table></div>"
 
 
 def _codes(report: Report) -> Iterator[str]:
-    yield "<h2>Answers by DE39</h2><table>"
+    """A column for each code, the most frequent first; where there are several rates, a row for each."""
+    counts = Counter[str]()
+    for stage in report.stages:
+        for codes in stage.result.codes.values():
+            counts.update(codes)
+    names = [code for code, _ in counts.most_common()]
+    heads = ["message", *["rate"] * _several(report), *(code or "none" for code in names)]
+    yield '<h2>Answers by DE39</h2><div class="wide"><table>'
+    yield f"<tr>{''.join(f'<th>{escape(head)}</th>' for head in heads)}</tr>"
     for stage in report.stages:
         for kind, codes in sorted(stage.result.codes.items()):
-            yield _row(kind, f"{stage.offered:.0f}/s" if len(report.stages) > 1 else "", code_counts(codes))
-    yield "</table>"
+            yield _row(kind, *[_name(stage)] * _several(report), *(codes.get(code, "") for code in names))
+    yield "</table></div>"
+
+
+def _several(report: Report) -> bool:
+    return len(report.stages) > 1
 
 
 def _wrong(report: Report) -> Iterator[str]:
-    yield "<h2>Wrong answers</h2><table><tr><th>kind</th><th>how many</th><th>one of them</th></tr>"
+    yield "<h2>Wrong answers</h2>"
+    if not any(stage.result.wrong for stage in report.stages):
+        yield "<p>None.</p>"
+        return
+    yield '<div class="wide"><table class="text"><tr><th>message</th><th>how many</th><th>one of them</th></tr>'
     for stage in report.stages:
         for kind, one in sorted(stage.result.examples.items()):
             where = f"amount {one.amount}, RRN {one.rrn}, STAN {one.stan}, card ··{one.last4}"
             told = f"{one.answered} instead of {one.expected}; {where}"
             yield _row(kind, stage.result.wrong_by_kind[kind], told)
-    yield "</table>" if any(stage.result.wrong for stage in report.stages) else "</table><p>None.</p>"
+    yield "</table></div>"
 
 
 def _row(*cells: object) -> str:

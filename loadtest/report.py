@@ -76,11 +76,12 @@ def result_of(tally: Tally, seconds: float, cpu_seconds: float) -> Result:
 
 class Stage(Struct, frozen=True):
     """One rate of several. `offered`: messages a second that were due, 0 in a closed loop; `held`: whether the host kept
-    up."""
+    up; `to`: what a ramp from `offered` came to, 0 where it was none."""
 
     offered: float
     held: bool
     result: Result
+    to: float = 0.0
 
 
 class Report(Struct, frozen=True):
@@ -89,7 +90,7 @@ class Report(Struct, frozen=True):
 
     host: str
     begun: str
-    command: dict[str, str | int | float]
+    command: dict[str, bool | str | int | float]
     stages: list[Stage]
     knee: float | None = None
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-import msgspec
 from msgspec import Struct
 
 from authsvc.errors import AuthsvcError
 from authsvc.ledger.journal import ZERO_HASH, Row, VaultEntry, chain
 from authsvc.model import Account, AccountId, Decision, Head
-from authsvc.model.documents import Document, document_of
-
-_encode = msgspec.json.Encoder().encode
-_decision = msgspec.json.Decoder(Decision).decode
+from authsvc.model.documents import Document, as_json, document_of
 
 
 class Append(Struct):
@@ -46,18 +42,10 @@ def append_of(
     assert decision.seq == after.seq == seq + 1
     assert decision.account == before.account.id == after.id
     assert seq > 0 or before.hash == ZERO_HASH
-    encoded = _encode(decision)
+    encoded = as_json(decision)
     new_hash = chain(before.hash, encoded)
     document = document_of(after, before)
     return Append(decision.account, seq, before.hash, decision, encoded, new_hash, document, vault, durable)
-
-
-def append_of_row(row: Row, durable: asyncio.Future[None]) -> Append:
-    """What comes encoded, with its decision read back."""
-    document = Document(row.state)
-    return Append(
-        row.account, row.seq, row.hash, _decision(row.encoded), row.encoded, row.new_hash, document, row.vault, durable
-    )
 
 
 def resolve(durable: asyncio.Future[None], outcome: AuthsvcError | None) -> None:

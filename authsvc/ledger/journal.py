@@ -112,9 +112,14 @@ def columns(decision: Decision) -> Columns:
     return Columns(decision.account, decision.seq, decision.at, kind, decision.key, rrn, stan)
 
 
+_NOTHING_YET = hashlib.sha256()
+
+
 def chain(previous_hash: bytes, encoded_decision: bytes) -> bytes:
     """The hash of a decision: over the one before it in its account, and its own bytes in the journal."""
-    return hashlib.sha256(previous_hash + encoded_decision).digest()
+    chained = _NOTHING_YET.copy()  # a third of the time that a new one takes to be found
+    chained.update(previous_hash + encoded_decision)
+    return chained.digest()
 
 
 class Ledger(Protocol):
@@ -142,10 +147,6 @@ class Ledger(Protocol):
         durable, or raises StaleAccountError (`before` is not the head; whatever was appended on top of this one is lost
         in the same way), PanTakenError, CommitUnknownError or LedgerDownError.
         """
-        ...
-
-    def append_encoded(self, row: Row) -> asyncio.Future[None]:
-        """As `append`, of a decision that has been encoded already (`importing`)."""
         ...
 
     async def head(self, account: AccountId) -> Head | None:

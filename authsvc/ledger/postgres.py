@@ -18,9 +18,9 @@ import msgspec
 
 from authsvc.errors import AuthsvcError, ConfigError, LedgerDownError
 from authsvc.gauges import OpenHolds
-from authsvc.ledger.append import Append, append_of, append_of_row, resolve
+from authsvc.ledger.append import Append, append_of, resolve
 from authsvc.ledger.holds import HoldRow
-from authsvc.ledger.journal import CommitUnknownError, JournalRow, Row, VaultEntry
+from authsvc.ledger.journal import CommitUnknownError, JournalRow, VaultEntry
 from authsvc.ledger.postgres_database import (
     CONNECT_SECONDS,
     SESSION,
@@ -152,12 +152,6 @@ class PostgresLedger:
         appended = append_of(before, decision, after, vault, durable)
         self._append(appended)
         return appended.head(after), durable
-
-    def append_encoded(self, row: Row) -> asyncio.Future[None]:
-        """See `journal.Ledger.append_encoded`."""
-        durable = self._loop.create_future()
-        self._append(append_of_row(row, durable))
-        return durable
 
     def _append(self, appended: Append) -> None:
         if self.healthy:

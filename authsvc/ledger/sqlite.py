@@ -76,19 +76,14 @@ StartWriter = Callable[[Path, int, int, int], Writer]
 """File, orders to read, answers to write, lock to hold: three descriptors, its own from then on."""
 
 
-def in_a_process(path: Path, orders: int, answers: int, held: int, *how: str) -> Writer:
+def in_a_process(path: Path, orders: int, answers: int, held: int) -> Writer:
     """The writer as it is meant to run."""
-    command = [sys.executable, "-m", "authsvc.ledger.sqlite_process", str(path), str(orders), str(answers), *how]
+    command = [sys.executable, "-m", "authsvc.ledger.sqlite_process", str(path), str(orders), str(answers)]
     try:
         return subprocess.Popen(command, pass_fds=(orders, answers, held), stdin=subprocess.DEVNULL)
     finally:
         os.close(orders)
         os.close(answers)
-
-
-def for_bulk(path: Path, orders: int, answers: int, held: int) -> Writer:
-    """For the import of many accounts, by an engine that serves nobody."""
-    return in_a_process(path, orders, answers, held, "bulk")
 
 
 class SqliteLedger:
@@ -179,12 +174,6 @@ class SqliteLedger:
         appended = append_of(before, decision, after, vault, durable)
         self._append(appended.row, durable)
         return appended.head(after), durable
-
-    def append_encoded(self, row: Row) -> asyncio.Future[None]:
-        """See `journal.Ledger.append_encoded`."""
-        durable = self._loop.create_future()
-        self._append(row, durable)
-        return durable
 
     def _append(self, row: Row, durable: asyncio.Future[None]) -> None:
         if not self.healthy:

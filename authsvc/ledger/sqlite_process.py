@@ -1,4 +1,4 @@
-"""The process that writes for `sqlite.SqliteLedger`: `python -m authsvc.ledger.sqlite_process FILE ORDERS ANSWERS [bulk]`.
+"""The process that writes for `sqlite.SqliteLedger`: `python -m authsvc.ledger.sqlite_process FILE ORDERS ANSWERS`.
 
 A process, not a thread: each statement gives the interpreter lock away and had to win it back from a busy event loop, which
 cost both more than the statement itself. What comes while a commit runs waits in the pipe and is the next batch, so a lone
@@ -44,9 +44,6 @@ CHECKPOINT_PAGES = 8_000
 """32 MB of log, after which it is written back, once what is in it has been answered. The more, the fewer pages are written
 back twice, and the longer the next batch waits: 4 MB (200 decisions) take 15 to 20 ms here, 16 MB 23, 32 MB 35, 64 MB 45. With
 no checkpoint at all the log grows and each commit gets slower."""
-BULK_CACHE_KB = 512 * 1024
-BULK_CHECKPOINT_PAGES = 25_000
-"""100 MB."""
 
 Prepare = Callable[[apsw.Connection], None]
 
@@ -173,23 +170,15 @@ class _Writer:
         _say(self._answers, Failed(rows, unknown, f"{type(error).__name__}: {error}"))
 
 
-def _for_bulk(connection: apsw.Connection) -> None:
-    """Where rows of all accounts come at once: pages stay in memory between the batches."""
-    connection.pragma("cache_size", -BULK_CACHE_KB)
-
-
 def main() -> None:
     """Not ended by the signals that end the engine: there may be decisions under way. The end of the orders ends it."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    path, orders, answers, *bulk = sys.argv[1:]
+    path, orders, answers = sys.argv[1:]
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)  # rows come and go and make no cycles
-    if bulk:  # nobody waits for an answer, so a pause may be long
-        serve(Path(path), int(orders), int(answers), _for_bulk, BULK_CHECKPOINT_PAGES)
-    else:
-        serve(Path(path), int(orders), int(answers))
+    serve(Path(path), int(orders), int(answers))
 
 
 if __name__ == "__main__":

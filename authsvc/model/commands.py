@@ -319,9 +319,25 @@ class SetVirtual(Struct, frozen=True, tag="set_virtual", omit_defaults=True):
     fingerprint: str = ""
 
 
+class ImportedCard(Struct, frozen=True, omit_defaults=True):
+    """Issued, and activated when it is `active`."""
+
+    card: IssueCard
+    active: bool = True
+
+
+class OpeningDebt(Struct, frozen=True, omit_defaults=True):
+    """What a card owed in the other system. `kind`: a `PostingKind`; `amount` in grosze, above zero."""
+
+    card: CardId
+    kind: str
+    amount: Minor
+
+
 class ImportAccount(Struct, frozen=True, tag="import_account", omit_defaults=True):
-    """An account taken over from another system, with its card and what is on it: all that opening, loading, issuing and, when
-    it is `active`, activating would do, as one decision."""
+    """An account taken over from another system, with its cards and what is on it: all that opening, loading, issuing and, when
+    it is `active`, activating would do, as one decision. `load`: its balance; `card`, `active`: its first card, `others`: the
+    others; `debts`: what they owe."""
 
     account: AccountId
     opening: OpenAccount
@@ -330,6 +346,8 @@ class ImportAccount(Struct, frozen=True, tag="import_account", omit_defaults=Tru
     active: bool = True
     idempotency: str = ""
     fingerprint: str = ""
+    others: tuple[ImportedCard, ...] = ()
+    debts: tuple[OpeningDebt, ...] = ()
 
     @property
     def product(self) -> str:
@@ -337,12 +355,15 @@ class ImportAccount(Struct, frozen=True, tag="import_account", omit_defaults=Tru
 
     @property
     def steps(self) -> tuple[OpenAccount | Load | IssueCard | ActivateCard, ...]:
-        """The commands that it stands for, in their order."""
+        """The commands that it stands for, in their order; after them come the debts."""
         made: tuple[OpenAccount | Load | IssueCard | ActivateCard, ...] = (self.opening,)
         if self.load is not None:
             made = (*made, self.load)
-        made = (*made, self.card)
-        return (*made, ActivateCard(self.account, self.card.card)) if self.active else made
+        for each in (ImportedCard(self.card, self.active), *self.others):
+            made = (*made, each.card)
+            if each.active:
+                made = (*made, ActivateCard(self.account, each.card.card))
+        return made
 
 
 class Operation(StrEnum):

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from authsvc.model.accounts import Account, Head
 
-_encode = msgspec.json.Encoder().encode
+as_json = msgspec.json.Encoder().encode
 _HOLDS = b',"holds":['
 _END = b"]}"
 
@@ -26,12 +26,12 @@ def document_of(after: Account, before: Head) -> Document:
     0.3 for each hold that must be written anew."""
     holds = after.holds
     if not holds:
-        return Document(_encode(after))
-    start = _encode(replace(after, holds=()))[:-1] + _HOLDS
+        return Document(as_json(after))
+    start = as_json(replace(after, holds=()))[:-1] + _HOLDS
     known = len(before.account.holds) if before.holds_at else 0
     if known and holds[:known] == before.account.holds:  # the same objects: no hold is looked into
         content, more = before.state[before.holds_at : -len(_END)], holds[known:]
-        parts = (start, content, b",", _encode(more)[1:-1], _END) if more else (start, content, _END)
+        parts = (start, content, b",", as_json(more)[1:-1], _END) if more else (start, content, _END)
     else:
-        parts = (start, _encode(holds)[1:-1], _END)
+        parts = (start, as_json(holds)[1:-1], _END)
     return Document(b"".join(parts), len(start))

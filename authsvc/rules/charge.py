@@ -6,12 +6,15 @@ S §41.2; what is above it is an overpayment (S §26.4-5).
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from authsvc.model import (
     Account,
     CardId,
     Charge,
     Load,
     Minor,
+    OpeningDebt,
     Origin,
     Posting,
     PostingKind,
@@ -24,6 +27,8 @@ from authsvc.rules.calendar import day_of
 from authsvc.rules.done import Done, Inputs
 
 NO_MESSAGE = Origin("", "", "")
+TAKEN_OVER = "import"
+"""Reference of what was on an account when it came from another system."""
 CHARGES = frozenset(
     {
         PostingKind.FEE, PostingKind.COMMISSION, PostingKind.INTEREST, PostingKind.OVERDUE_INTEREST,
@@ -51,6 +56,20 @@ def charge(command: Charge, account: Account, product: Product, now: UnixMs) -> 
     amount = -command.amount if kind is PostingKind.WRITE_OFF else command.amount
     posted = posting.post(account, _money(account, command.card, kind, Minor(amount), command.reference, now), product)
     return Done("charge", {**inputs, "balance": posted.balance}, posted)
+
+
+def taken_over(step: Load | OpeningDebt, number: int, account: Account, product: Product, now: UnixMs) -> Done:
+    """What was on an account in the system that it comes from: its balance, or a debt of a card of it, of a kind that payments
+    settle (S §41.2). In the books against what was taken over: nobody paid it in or claimed it here. `number`: of the posting
+    among those of its decision."""
+    debt = step if isinstance(step, OpeningDebt) else None
+    kind, card = (PostingKind.LOAD, CardId("")) if debt is None else (PostingKind(debt.kind), debt.card)
+    inputs: Inputs = {"kind": kind.value, "amount": step.amount, "card": card}
+    if debt is not None and (kind not in product.repayment_order or card not in account.cards):
+        return Done("charge", inputs, reason=Reason.NOT_ALLOWED)
+    amount = Minor(-step.amount if debt is None else step.amount)
+    money = replace(_money(account, card, kind, amount, TAKEN_OVER, now), id=posting.id_of(account, number))
+    return Done("charge", inputs, replace(posting.post(account, money, product), legs=product.chart.opening(amount)))
 
 
 def _money(

@@ -31,6 +31,7 @@ from authsvc.model import (
     Load,
     Minor,
     OpenAccount,
+    OpeningDebt,
     Outcome,
     Reason,
     RecordThreeDs,
@@ -182,15 +183,19 @@ def _open(command: OpenAccount, account: Account, product: Product) -> Done:
 def _import(command: ImportAccount, account: Account, product: Product, now: UnixMs) -> Done:
     """Each step by its own rule, on what the one before leaves; the first that is refused refuses all."""
     changes: tuple[Change, ...] = ()
-    for step in command.steps:
-        done = _done(step, account, product, now)
+    for number, step in enumerate((*command.steps, *command.debts)):
+        if isinstance(step, Load | OpeningDebt):
+            done = charge.taken_over(step, number, account, product, now)
+        else:
+            done = _done(step, account, product, now)
         if done.reason is not None:
             return done
         for change in done.changes:
             account = apply(account, change)
         changes += done.changes
     inputs: Inputs = {"product": command.product, "credit_limit": account.credit_limit, "balance": account.balance}
-    return Done("open_account", {**inputs, "card": command.card.card, "imported": True}, *changes)
+    inputs |= {"card": command.card.card, "cards": len(account.cards), "imported": True}
+    return Done("open_account", inputs, *changes)
 
 
 def _issue(command: IssueCard, account: Account, product: Product, now: UnixMs) -> Done:

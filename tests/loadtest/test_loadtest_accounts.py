@@ -49,8 +49,9 @@ def test_many_cards_are_written_imported_and_used(tmp_path: Path) -> None:
     ("text", "then"),
     [
         ("", "has no cards"),
-        ('{"pan": "4180390000000017", "expiry": "2912"}', "line 1: .*`pin`"),
-        ('{"pan": "418039000000001x", "expiry": "2912", "pin": "1234"}', r"line 1: .*`\$.pan`"),
+        ('{"pan": "4180390000000017"}', "line 1: .*`cards`"),
+        ('{"cards": [{"pan": "4180390000000017", "expiry": "2912"}]}', "line 1: .*`pin`"),
+        ('{"cards": [{"pan": "418039000000001x", "expiry": "2912", "pin": "1234"}]}', r"line 1: .*`\$.cards\[0\].pan`"),
         ("4180390000000017", "line 1: Expected `object`"),
         ("card 4180390000000017", "line 1: is no JSON object"),
         (None, "No such file"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 
 import msgspec
@@ -49,12 +50,13 @@ class _Tags(HTMLParser):
 
 
 def test_the_page_is_whole_and_loads_nothing() -> None:
-    """Every tag is closed, nothing is fetched, three plots are drawn."""
+    """Every tag is closed, nothing is fetched, four plots are drawn, each with what its axes measure."""
     tags, text = _Tags(), page(report())
     tags.feed(text)
     assert tags.open == tags.links == []
-    assert tags.seen.count("svg") == 3
-    assert tags.seen.count("polyline") == 3 + 4 + 1
+    assert tags.seen.count("svg") == 4
+    assert tags.seen.count("polyline") == 3 + 2 + 2 + 1
+    assert [text.count(f">{label}</text>") for label in ("milliseconds", "a second")] == [2, 2]
     assert "http" not in text
     assert "None.</p>" in text
 
@@ -64,6 +66,39 @@ def test_a_wrong_answer_is_shown_with_what_it_had_to_be() -> None:
     text = page(report(wrong=3))
     assert "0110 &lt;51&gt; instead of 00; amount 100, RRN 000000000001" in text
     assert '<b class="bad">3 wrong</b>' in text
+
+
+def test_a_run_without_refusals_has_no_empty_plot() -> None:
+    found = report()
+    (stage,) = found.stages
+    clean = [replace(second, refused=0) for second in stage.result.timeline]
+    text = page(replace(found, stages=[replace(stage, result=replace(stage.result, timeline=clean))]))
+    assert "<h2>Refused and wrong</h2>\n<p>None.</p>" in text
+
+
+def test_several_rates_are_marked_and_a_ramp_named_by_both_ends() -> None:
+    (stage,) = report().stages
+    text = page(replace(report(), stages=[stage, replace(stage, offered=300.0, to=900.0, held=False)]))
+    assert text.count(">300 to 900/s</text>") == 3 + 1
+    assert "<td>300 to 900/s, not held</td>" in text
+
+
+def test_an_hour_is_drawn_by_some_hundred_points() -> None:
+    """Each the worst of its intervals, and rates as they were."""
+    (stage,) = report().stages
+    seconds = [replace(stage.result.timeline[0], at=at + 1.0, max=5_000 * (at == 1234) + 1_000) for at in range(3_600)]
+    text = page(replace(report(), stages=[replace(stage, result=replace(stage.result, timeline=seconds))]))
+    assert "A point stands for 9 intervals" in text
+    lines = re.findall(r'points="([^"]*)"', text)
+    assert {len(line.split()) for line in lines[:5]} == {400}
+    assert len({place.partition(",")[2] for place in lines[2].split()}) == 2
+    assert len({place.partition(",")[2] for place in lines[4].split()}) == 1
+
+
+def test_the_json_reads_back() -> None:
+    """Also its switches, which are no numbers."""
+    found = replace(report(), command={"tls": False, "rate": 1.5, "links": 8, "mix": "demo.toml"})
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Report) == found
 
 
 def test_the_json_has_every_second_and_the_whole_histogram() -> None:

@@ -60,11 +60,13 @@ from authsvc.model import (  # noqa: E402
     DuplicateCause,
     ExpireHolds,
     ImportAccount,
+    ImportedCard,
     IssueCard,
     Kind,
     Load,
     Minor,
     OpenAccount,
+    OpeningDebt,
     Operate,
     Operation,
     Pin,
@@ -240,6 +242,19 @@ def ordered() -> Iterator[list[Decision]]:
         )
     )
     yield story.journal
+    yield _imported_with_debts()
+
+
+def _imported_with_debts() -> list[Decision]:
+    owing = AccountId("golden-owing")
+    story = Story(ALL[0], Account(id=owing))
+    cards = [
+        IssueCard(owing, CardId(f"card-owing-{last}"), last, "2812", "1234", Minor(100_00)) for last in ("0003", "0004")
+    ]
+    debts = (OpeningDebt(cards[0].card, "purchase", Minor(9_00)), OpeningDebt(cards[1].card, "interest", Minor(1)))
+    opening, others = OpenAccount(owing, ALL[0].id, _credit(ALL[0])), (ImportedCard(cards[1], active=False),)
+    story.send(ImportAccount(owing, opening, cards[0], others=others, debts=debts))
+    return story.journal
 
 
 def _credit(product: Product) -> Minor | None:
