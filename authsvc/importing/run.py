@@ -17,8 +17,8 @@ from authsvc.importing.opening import Opener
 from authsvc.importing.reading import FieldError, Problem, Wanted
 from authsvc.ledger.bulk import BulkLedger, Fate, Opened
 
-ORDER = 4_000
-"""Accounts of one transaction: some 12 MB of rows, three of them in memory. What a killed import has to do again at most."""
+ORDER = 10_000
+"""Accounts of one transaction: some 30 MB of rows, three of them in memory. What a killed import has to do again at most."""
 AHEAD = 1
 """Orders that wait while one is written: that who writes never waits for who makes them to be told of the one before."""
 COLLECT_AFTER = 500_000
