@@ -9,7 +9,7 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from authsvc.control.tokens import Tokens
 from authsvc.decider import Decider
 from authsvc.doors import affordable
 from authsvc.errors import ConfigError, LedgerDownError
+from authsvc.handover import NO_PLACE, Channel, Place
 from authsvc.ledger.journal import VaultEntry
 from authsvc.ledger.postgres import PostgresLedger
 from authsvc.ledger.sqlite import SqliteLedger
@@ -74,7 +75,10 @@ log = get_logger(__name__)
 
 DRAIN_SECONDS = 10.0
 """How long a stop waits for messages under way; they are all waiting for one commit, so this is generous."""
+HAND_OVER_SECONDS = 5.0
+"""How long a peer may take to read its answers, when its link is to go to our successor."""
 RETIREMENT_SECONDS = 1.0
+"""How long links that cannot go there are still served: who has just connected gets an answer."""
 COLLECT_AFTER = (50_000, 20, 100)
 """Garbage collector thresholds: a message leaves hardly any cycle behind; to look at every 700 objects only costs."""
 SCRAPE_SECONDS = 1.0
@@ -84,13 +88,12 @@ LEDGER_FILE = "ledger.sqlite"
 
 
 class Engine:
-    """One worker: built by `build`, then `start`, `run`, `stop`, each once. `worker`: which one, counted from 1; `bound`:
-    its sockets by listener, and "control", where a parent keeps them."""
+    """One worker: built by `build`, then `start`, `run`, `stop`, each once. `worker`: which one, counted from 1; `place`:
+    what its parent keeps for it."""
 
-    def __init__(
-        self, config: Config, products: Products, worker: int = 1, bound: Mapping[str, socket.socket] | None = None
-    ) -> None:
-        self._bound = bound or {}
+    def __init__(self, config: Config, products: Products, worker: int = 1, place: Place = NO_PLACE) -> None:
+        self._place = place
+        self._adopting: asyncio.Task[None] | None = None
         self._grace = 0.0
         self.config = config
         self.products = ProductsInForce(products)
@@ -199,25 +202,40 @@ class Engine:
         await self.reloader.record_start()
         for name, listener in self.config.listeners.items():
             with naming(f"listeners.{name}.port", listener.host, listener.port):
-                bound = self._bound.get(name)
+                bound = self._place.sockets.get(name)
                 self.ports[name] = await self.server.listen(name, listener, self._handlers[name], bound)
         control = control_of(self.config, self.worker)
         with naming("control.port", control.host, control.port):
             self.ports["control"] = await self._control.begin(
-                self._bound.get("control") or bound_socket(control.host, control.port)
+                self._place.sockets.get("control") or bound_socket(control.host, control.port)
             )
         self._to_close.push_async_callback(self._control.end)
         if self.worker == 1:  # two sweepers would only race for the same accounts
             self.sweeper.start()
             self._to_close.push_async_callback(self.sweeper.stop)
+        if self._place.before is not None:
+            self._adopting = asyncio.get_running_loop().create_task(self._adopt(self._place.before))
         self._ready = True
+
+    async def _adopt(self, before: Channel) -> None:
+        """The links of the worker that was in our place, until it has ended."""
+        count = 0
+        while (found := await before.receive()) is not None:
+            try:
+                await self.server.adopt(*found)
+                count += 1
+            except OSError as error:
+                log.warning("a link was gone before it was taken over", problem=type(error).__name__)
+        before.close()
+        log.info("links taken over", count=count, worker=self.worker)
 
     def request_stop(self) -> None:
         """What SIGTERM does."""
         self._stopping.set()
 
     def request_retirement(self) -> None:
-        """What SIGUSR1 does: stop, but first serve for a moment whoever has connected already. Somebody else listens by now."""
+        """What SIGUSR1 does: stop, but first hand links over to our successor, which listens by now, and serve the others for a
+        moment."""
         self._grace = RETIREMENT_SECONDS
         self._stopping.set()
 
@@ -230,6 +248,13 @@ class Engine:
     async def stop(self) -> None:
         """Readiness first; accepted messages answered; then close what was opened, in the reverse order."""
         self._ready = False
+        if self._adopting is not None and not self._grace:
+            self._adopting.cancel()
+        if self._grace and self._place.heir is not None:
+            if self._adopting is not None:
+                await asyncio.wait([self._adopting], timeout=HAND_OVER_SECONDS)
+            count = await self.server.hand_over(self._place.heir, HAND_OVER_SECONDS)
+            log.info("links handed over", count=count, worker=self.worker)
         if not await self.server.drain(DRAIN_SECONDS, self._grace):
             log.error("drain took too long", limit=int(DRAIN_SECONDS))
         await self._to_close.aclose()
@@ -405,13 +430,13 @@ def naming(key: str, host: str, port: int) -> Iterator[None]:
         raise ConfigError(f"{key}: cannot listen on {host}:{port}: {error.strerror}") from error
 
 
-def build(config: Config, worker: int = 1, bound: Mapping[str, socket.socket] | None = None) -> Engine:
+def build(config: Config, worker: int = 1, place: Place = NO_PLACE) -> Engine:
     """An engine from settings. Everything that can be wrong with files is found here, before anything listens.
 
     Raises ConfigError naming the key.
     """
     check_listeners(config)
-    return Engine(config, products_of(config), worker, bound)
+    return Engine(config, products_of(config), worker, place)
 
 
 def check_listeners(config: Config) -> None:
@@ -454,11 +479,11 @@ async def serve(
     config: Config,
     announce: Callable[[Engine], None],
     worker: int = 1,
-    bound: Mapping[str, socket.socket] | None = None,
+    place: Place = NO_PLACE,
 ) -> int:
     """One worker: build, start, tell `announce`, run until told to stop. A start that fails leaves nothing running."""
     asyncio.get_running_loop().set_exception_handler(log_loop_exception)
-    engine = build(config, worker, bound)
+    engine = build(config, worker, place)
     for number in (signal.SIGTERM, signal.SIGINT):  # from here on: whoever reads that we are ready may end us at once
         asyncio.get_running_loop().add_signal_handler(number, engine.request_stop)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, engine.request_reload)
