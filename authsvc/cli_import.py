@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from authsvc import config, engine
 from authsvc.cli_cards import account
-from authsvc.cli_options import settings
+from authsvc.cli_options import as_json_option, settings
 from authsvc.clock import Clock, SimulatedClock, SystemClock
 from authsvc.importing import Imported, Importer, Problem
 from authsvc.ledger.postgres import PostgresLedger
@@ -32,8 +33,9 @@ SHOWN = 20
 @account.command("import")
 @click.argument("lines", type=click.File("rb"), metavar="FILE")
 @click.option("--pins", is_flag=True, help="Take PINs in clear: of test sets alone.")
+@as_json_option
 @settings
-def import_accounts(lines: BinaryIO, pins: bool, file: Path, overrides: tuple[str, ...]) -> None:
+def import_accounts(lines: BinaryIO, pins: bool, file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     """Take over the accounts of FILE (JSON Lines, one account with its card each; - is stdin).
 
     Into the embedded ledger only while its engine is stopped; into PostgreSQL at any time. Given again, it goes on where it
@@ -43,10 +45,14 @@ def import_accounts(lines: BinaryIO, pins: bool, file: Path, overrides: tuple[st
     started = time.perf_counter()
     done = uvloop.run(_import(loaded, lines, pins))
     seconds = time.perf_counter() - started
-    click.echo(
-        f"{done.taken} accounts taken, {done.there} were there, {done.problems} lines refused; "
-        f"{seconds:.1f} s, {done.lines / seconds:.0f} a second"
-    )
+    if as_json:
+        counts = {"taken": done.taken, "there": done.there, "refused": done.problems}
+        click.echo(json.dumps({**counts, "seconds": round(seconds, 3)}))
+    else:
+        click.echo(
+            f"{done.taken} accounts taken, {done.there} were there, {done.problems} lines refused; "
+            f"{seconds:.1f} s, {done.lines / seconds:.0f} a second"
+        )
     if done.problems:
         sys.exit(1)
 

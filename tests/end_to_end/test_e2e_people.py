@@ -66,7 +66,7 @@ def test_three_ds_and_pin(bank: Bank) -> None:
     card = bank.issue("prepaid-bps")
     words = ("--amount", "100", "--merchant", "SHOP")
     assert ask(bank, "card", "three-ds", card.card, "failed", *words)["locked"] is False
-    done = run("card", "--url", bank.engine.url, "pin", card.card, stdin="4321\n4321\n")
+    done = run("card", "--url", bank.engine.url, "pin", card.card, "--json", stdin="4321\n4321\n")
     assert (done.exit_code, "4321" in done.output) == (0, False)
     assert card.pay_with_pin(pin="4321") != "55"
 
