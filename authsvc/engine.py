@@ -29,6 +29,7 @@ from authsvc.control.tokens import Tokens
 from authsvc.decider import Decider
 from authsvc.doors import affordable
 from authsvc.errors import ConfigError, LedgerDownError
+from authsvc.gauges import Held
 from authsvc.handover import NO_PLACE, Channel, Place
 from authsvc.ledger.journal import VaultEntry
 from authsvc.ledger.postgres import PostgresLedger
@@ -261,14 +262,22 @@ class Engine:
 
     async def scrape(self) -> bytes:
         """All metrics. Those that have to be asked of the ledger are left out while it does not answer."""
-        now, holds = self.clock(), None
+        now, holds, held = self.clock(), None, None
         try:
             async with asyncio.timeout(SCRAPE_SECONDS):
                 holds = await self.ledger.open_holds(now)
+            async with asyncio.timeout(SCRAPE_SECONDS):  # apart: an alert looks at the numbers above
+                held = await self.ledger.held_by_product()
         except (LedgerDownError, TimeoutError) as error:
             log.warning("holds cannot be counted", problem=type(error).__name__)
         self.metrics.gauges.holds(holds, now)
+        self.metrics.gauges.held(None if held is None else {name: held.get(name, Held()) for name in self._sold} | held)
         return self.metrics.render()
+
+    @property
+    def _sold(self) -> Iterator[str]:
+        """The products that accounts are of."""
+        return (name for name in self.products if name != "none")
 
     async def _record_products(self, version: str, content: str, actor: Actor | None) -> None:
         """A decision of the bank's own journal, unless that version is its last one: another worker has told it, or the last

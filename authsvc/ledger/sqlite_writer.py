@@ -30,7 +30,9 @@ WITH new (account, old_seq, old_hash, seq, hash, state) AS (VALUES {rows})
 UPDATE head SET seq = new.seq, hash = new.hash, state = new.state FROM new
 WHERE head.account = new.account AND head.seq = new.old_seq AND head.hash = new.old_hash"""
 INSERT_JOURNAL = "INSERT INTO journal (account, seq, at, kind, key, rrn, stan, decision, hash) VALUES {rows}"
-INSERT_HOLDS = "INSERT INTO holds (id, account, card, amount, created, expires, status, ended_at, code) VALUES {rows}"
+INSERT_HOLDS = """
+INSERT INTO holds (id, account, card, amount, created, expires, status, ended_at, code, product)
+VALUES {rows}"""
 INSERT_ENTRIES = """
 INSERT INTO entries (account, seq, leg, at, posting, kind, card, debit, credit, amount) VALUES {rows}"""
 CHANGE_HOLDS = """
@@ -107,6 +109,7 @@ def _apply(connection: apsw.Connection, appends: Sequence[Appended]) -> None:
             hold.status,
             hold.ended_at,
             hold.code,
+            hold.product,
         )
         for hold in holds.placed.values()
     ]
