@@ -22,7 +22,7 @@ from authsvc.clock import Clock, SimulatedClock, SystemClock
 from authsvc.codec.dialects import DIALECTS
 from authsvc.codec.framing import FRAMINGS
 from authsvc.codec.pan import is_pan
-from authsvc.config import EMBEDDED, Config, ControlTls, ListenerConfig, control_of, is_cluster
+from authsvc.config import EMBEDDED, Config, ControlTls, ListenerConfig, TlsConfig, control_of, is_cluster
 from authsvc.control.app import build_app
 from authsvc.control.ports import Dependencies, LogSettings
 from authsvc.control.tokens import Tokens
@@ -36,7 +36,7 @@ from authsvc.ledger.postgres import PostgresLedger
 from authsvc.ledger.sqlite import SqliteLedger
 from authsvc.logs import MessageLog, get_logger, log_loop_exception
 from authsvc.message_mac import MessageMac
-from authsvc.metrics import Metrics
+from authsvc.metrics import CONTROL, Metrics
 from authsvc.model import (
     BANK,
     Account,
@@ -60,7 +60,7 @@ from authsvc.security.draws import Draws
 from authsvc.security.hsm import SoftHsm
 from authsvc.security.keys import Keys, load_keys, master_key
 from authsvc.security.mint import Mint
-from authsvc.security.tls import context_of
+from authsvc.security.tls import context_of, expires
 from authsvc.security.vault import Vault, reference
 from authsvc.security.zones import Zones, check_key_names
 from authsvc.seed import Seeded, load_demo_cards, seed
@@ -175,6 +175,7 @@ class Engine:
             self.server.links,
         )  # fmt: skip
         check_tls(control.tls)
+        self._tell_expiry()
         return _ControlServer(
             uvicorn.Config(
                 app,
@@ -292,24 +293,40 @@ class Engine:
             await self.decider.decide(Operate(BANK, Operation.PRODUCTS, version, content), actor=actor)
 
     async def reload(self, actor: Actor) -> str:
-        """What the control API's reload does: here first; when the files are right, every other worker reads them too."""
+        """What the control API's reload does, and what is wrong: here first; when the product files are right, every other
+        worker reads them and the certificates too."""
         problem = await self.reloader.reload(actor)
         if not problem and self.config.workers > 1:
             os.kill(os.getppid(), signal.SIGHUP)
-        return problem
+        return "; ".join(each for each in (problem, self._renew_certificates()) if each)
 
     def request_reload(self) -> None:
         """What SIGHUP does."""
         self._reloading = asyncio.get_running_loop().create_task(self.reloader.reload())
         self._renew_certificates()
 
-    def _renew_certificates(self) -> None:
-        try:
-            self.server.renew_certificates()
-        except ConfigError as error:
-            log.error("certificates refused, those read before stay", problem=str(error))
-            return
-        log.info("certificates renewed")
+    def _renew_certificates(self) -> str:
+        """Those of listeners and of the control API, each for itself; what is wrong with some, "" if nothing."""
+        problems = []
+        for renew in (self.server.renew_certificates, self._renew_control):
+            try:
+                renew()
+            except ConfigError as error:
+                log.error("certificates refused, those read before stay", problem=str(error))
+                problems.append(str(error))
+        if not problems:
+            log.info("certificates renewed")
+        return "; ".join(problems)
+
+    def _renew_control(self) -> None:
+        """Raises ConfigError."""
+        self._control.renew(self.config.control.tls)
+        self._tell_expiry()
+
+    def _tell_expiry(self) -> None:
+        tls = self.config.control.tls
+        if tls.cert:
+            self.metrics.certificate_expires(CONTROL, expires(TlsConfig(cert=tls.cert), "control.tls").timestamp())
 
     def readiness(self) -> Dependencies:
         """What authorizing depends on. Without Redis we authorize from the journal."""
@@ -410,6 +427,12 @@ class _ControlServer(uvicorn.Server):
             await asyncio.sleep(0.005)
         return int(listening.getsockname()[1])
 
+    def renew(self, tls: ControlTls) -> None:
+        """Show the certificate that is in the file now, from now on. Raises ConfigError, and the one before stays."""
+        check_tls(tls)  # apart: a key that does not fit would leave half of it in the context that is in use
+        if self.config.ssl is not None:
+            self.config.ssl.load_cert_chain(tls.cert, tls.key)
+
     async def end(self) -> None:
         self.should_exit = True
         await self._serving
@@ -468,7 +491,11 @@ def check_tls(tls: ControlTls) -> None:
     if not tls.cert:
         return
     try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(tls.cert, tls.key)
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            tls.cert,
+            tls.key,
+            password=lambda: b"",  # else OpenSSL would ask the terminal
+        )
     except OSError as error:  # ssl.SSLError is one
         raise ConfigError(f"control.tls: {tls.cert}, {tls.key}: {error.strerror or error}") from error
 
