@@ -32,6 +32,13 @@ def test_each_alert_is_tested_and_explained(alert: str) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("alert", ALERTS)
+def test_each_alert_is_fired_by_its_fault(alert: str) -> None:
+    """By a real engine and a real Prometheus, in one of the tests beside this one."""
+    tests = "".join((Path(__file__).parent / f"test_observe_{name}.py").read_text() for name in ("live", "faults"))
+    assert re.search(rf'until_firing\([^)]*"{alert}"|then\("{alert}"\)', tests)
+
+
 def test_the_runbook_has_no_page_without_an_alert() -> None:
     """A page that nothing leads to is out of date."""
     assert re.findall(r"^## (Authsvc\w+)$", (ROOT / "docs/runbook.md").read_text(), re.MULTILINE) == ALERTS
