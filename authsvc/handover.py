@@ -51,23 +51,23 @@ class Channel:
         end.setblocking(False)
         self._end = end
 
-    async def send(self, moved: Moved, connection: int) -> None:
-        """`connection`: a descriptor, which stays the caller's. Raises OSError when it cannot go: nobody is there
-        any more, or it is too long."""
+    def offer(self, moved: Moved, connection: int) -> bool:
+        """Send it, unless there is no room just now. `connection`: a descriptor, which stays the caller's. Raises OSError when
+        it cannot go: nobody is there any more, or it is too long."""
         data = msgspec.msgpack.encode(moved)
         if len(data) > LARGEST:
             raise OSError(errno.EMSGSIZE, "a link with too much unread")
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [connection]))
-        while True:
-            with contextlib.suppress(BlockingIOError):
-                self._end.sendmsg([data], [rights])
-                return
-            await _until(asyncio.get_running_loop().add_writer, asyncio.get_running_loop().remove_writer, self._end)
+        try:
+            self._end.sendmsg([data], [rights])
+        except BlockingIOError:
+            return False
+        return True
 
     async def receive(self) -> tuple[Moved, socket.socket] | None:
         """The next link; None: whoever sent them has ended, and no more come."""
         while True:
-            await _until(asyncio.get_running_loop().add_reader, asyncio.get_running_loop().remove_reader, self._end)
+            await _until_readable(self._end)
             with contextlib.suppress(BlockingIOError):
                 data, descriptors, _, _ = socket.recv_fds(self._end, LARGEST, 1)
                 if not data:
@@ -127,35 +127,31 @@ async def hand_over(links: Callable[[], Iterable[Going]], heir: Channel, seconds
                 for link in going:
                     link.pause("moving")
                 for link in going:
-                    moved = link.moved()
-                    if moved is not None and await _goes(link, moved, heir):
-                        count += 1
-                    elif moved is not None:
+                    try:
+                        count += _goes(link, heir)
+                    except OSError as error:
                         staying.add(link)
+                        log.warning("link not handed over", problem=os.strerror(error.errno or 0))
                 await asyncio.sleep(LOOK_SECONDS)
+    for link in links():
+        link.resume("moving")
     return count
 
 
-async def _goes(link: Going, moved: Moved, heir: Channel) -> bool:
-    try:
-        await heir.send(moved, link.connection)
-    except OSError as error:
-        log.warning("link not handed over", listener=moved.listener, problem=os.strerror(error.errno or 0))
-        link.resume("moving")
+def _goes(link: Going, heir: Channel) -> bool:
+    """Whether it went. Nothing is awaited: what is sent of a link is what it is when it goes. Raises OSError."""
+    moved = link.moved()
+    if moved is None or not heir.offer(moved, link.connection):
         return False
     link.let_go()
     return True
 
 
-async def _until(
-    watch: Callable[[socket.socket, Callable[[], object]], object],
-    unwatch: Callable[[socket.socket], object],
-    end: socket.socket,
-) -> None:
-    """Until it can be used. Nothing is taken or sent: whoever is cancelled here has lost nothing."""
-    ready = asyncio.Event()
-    watch(end, ready.set)
+async def _until_readable(end: socket.socket) -> None:
+    """Nothing is taken: whoever is cancelled here has lost nothing."""
+    loop, ready = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(end, ready.set)
     try:
         await ready.wait()
     finally:
-        unwatch(end)
+        loop.remove_reader(end)

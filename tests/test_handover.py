@@ -37,11 +37,11 @@ class Succession:
         await made.server.listen("main", self._listener, bound=self._bound.dup())
         return made
 
-    async def succeed(self, seconds: float = 5) -> int:
-        """The next one serves; how many links it was given."""
+    async def succeed(self, seconds: float = 5, busy: float = 0) -> int:
+        """The next one serves; how many links it was given. `busy`: seconds for which it takes none."""
         sending, receiving = map(Channel, channel_pair())
         before, after = self.serving, await self._stand()
-        adopting = asyncio.create_task(adopt(after, receiving))
+        adopting = asyncio.create_task(adopt(after, receiving, busy))
         count = await before.server.hand_over(sending, seconds)
         sending.close()
         await adopting
@@ -58,7 +58,8 @@ class Succession:
         self._bound.close()
 
 
-async def adopt(stand: Stand, channel: Channel) -> None:
+async def adopt(stand: Stand, channel: Channel, busy: float = 0) -> None:
+    await asyncio.sleep(busy)
     while (found := await channel.receive()) is not None:
         await stand.server.adopt(*found)
     channel.close()
@@ -249,3 +250,17 @@ async def test_a_peer_that_left_on_the_way() -> None:
         await until(lambda: after.count("authsvc_connections") == 0)
         assert after.server.links() == []
         await after.server.drain(5)
+
+
+async def test_more_than_the_channel_holds() -> None:
+    """Many links with half a frame each, and a successor that is busy with something else for a moment: all go, and go on."""
+    async with succession(max_frame=8000) as given:
+        data = frame(bytes(8000))
+        peers = [await given.connect() for _ in range(60)]
+        for peer in peers:
+            peer.writer.write(data[:7000])
+        await until(lambda: sum(link.buffered for link in given.serving.server._links) == 60 * 7000)
+        assert await given.succeed(busy=0.1) == 60
+        for peer in peers:
+            peer.writer.write(data[7000:])
+            assert await peer.receive() == b"answer to " + bytes(8000)
