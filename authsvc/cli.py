@@ -194,11 +194,12 @@ def _reconcile_as_json(reader: SqliteReader | PostgresRecords, copy: _Copies | N
 
 
 @main.command()
+@as_json_option
 @settings
 @click.option(
     "--per-second", type=click.IntRange(min=1), default=5_000, show_default=True, help="Most accounts a second."
 )
-def rebuild(file: Path, overrides: tuple[str, ...], per_second: int) -> None:
+def rebuild(file: Path, overrides: tuple[str, ...], per_second: int, as_json: bool) -> None:
     """Write every account's Redis copy from the ledger's heads, never over a newer one; beside a running engine too."""
     loaded = config.load(file, overrides)
     reader, client = _open_ledger(loaded), _redis(loaded)
@@ -211,13 +212,21 @@ def rebuild(file: Path, overrides: tuple[str, ...], per_second: int) -> None:
             told = time.monotonic()
             click.echo(f"{done.accounts} accounts, {done.accounts / (told - started):.0f} a second", err=True)
     rate = done.accounts / max(time.monotonic() - started, 0.001)
+    if as_json:
+        counts = {"accounts": done.accounts, "written": done.written, "kept": done.kept, "damaged": done.damaged}
+        click.echo(json.dumps({**counts, "per_second": round(rate)}))
+    else:
+        _tell_rebuilt(done, rate)
+    if done.damaged:
+        sys.exit(1)
+
+
+def _tell_rebuilt(done: Done, rate: float) -> None:
     click.echo(
         f"{done.accounts} accounts: {done.written} written, {done.kept} were as new or newer; {rate:.0f} a second"
     )
     for name in done.damaged:
         click.echo(f"{name}: its head cannot be read; see authsvc reconcile")
-    if done.damaged:
-        sys.exit(1)
 
 
 @main.command()

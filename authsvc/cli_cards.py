@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from authsvc.cli_options import Asking, connected
+from authsvc.cli_options import Asking, AskingGroup, connected
 
 
 @connected
-@click.group()
+@click.group(cls=AskingGroup)
 @click.pass_context
 def account(context: click.Context, url: str, token: str, ca: str, as_json: bool) -> None:
     """Open accounts, load them, look at them."""
@@ -46,7 +46,7 @@ def account_load(asking: Asking, account_id: str, amount: int, reference: str) -
 
 
 @connected
-@click.group()
+@click.group(cls=AskingGroup)
 @click.pass_context
 def card(context: click.Context, url: str, token: str, ca: str, as_json: bool) -> None:
     """Issue cards, look at them, block and unblock them, set limits."""

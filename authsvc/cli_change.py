@@ -10,7 +10,8 @@ from authsvc.cli_options import Asking, connected
 @connected
 @click.command()
 def reload(url: str, token: str, ca: str, as_json: bool) -> None:
-    """Read products, response codes, rates and chart anew, all or none. Exit 1 says what is wrong, and nothing has changed."""
+    """Read products, response codes, rates and chart anew, all or none; and certificates. Exit 1 says what is wrong; that
+    has not changed then."""
     asking = Asking(url, token, ca, as_json)
     asking.show(asking.client.call("POST", "/v1/reload"))
 

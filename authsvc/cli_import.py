@@ -17,7 +17,7 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from authsvc import config, engine
 from authsvc.cli_cards import account
-from authsvc.cli_options import settings
+from authsvc.cli_options import as_json_option, settings
 from authsvc.clock import Clock, SimulatedClock, SystemClock
 from authsvc.importing.opening import Opener
 from authsvc.importing.reading import FieldError, Problem, read
@@ -35,7 +35,7 @@ from authsvc.security.vault import Vault
 @click.argument("lines", type=click.File("rb"), metavar="FILE")
 @click.option("--csv", "is_csv", is_flag=True, help="A card a line; so is a FILE whose name ends in .csv.")
 @click.option("--pins", is_flag=True, help="Take PINs in clear: of test sets alone.")
-@click.option("--json", "as_json", is_flag=True, help="Print each refused line, and what was done, as a line of JSON.")
+@as_json_option
 @settings
 def import_accounts(
     lines: BinaryIO, is_csv: bool, pins: bool, as_json: bool, file: Path, overrides: tuple[str, ...]

@@ -5,6 +5,7 @@ A key comes by stdin or is made here, never by argument: arguments are seen by e
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 import click
 import psec
 
+from authsvc.cli_options import as_json_option
 from authsvc.config import load
 from authsvc.errors import ConfigError
 from authsvc.security.key_block import KEK, KINDS, NAMED, BlockError, Kek, Kind, is_block, wrapped
@@ -36,7 +38,8 @@ def keys() -> None:
 @click.option("--aes", is_flag=True, help="A key of keks that is AES: 32 bytes where one is made.")
 @click.option("--under", default="", metavar="KEK", help="For a peer: under this key of the key file's [keks].")
 @click.option("--config", "settings", type=FILE, help="Settings, which name the key file; for --under.")
-def wrap(name: str, generate: bool, aes: bool, under: str, settings: Path | None) -> None:
+@as_json_option
+def wrap(name: str, generate: bool, aes: bool, under: str, settings: Path | None, as_json: bool) -> None:
     """A line for the key file: NAME, as mac, zone_pin or mac_keys.BANK, and its key in a block. The key is read from stdin in
     hexadecimal; the block is under AUTHSVC_MASTER_KEY. Its check value goes to stderr."""
     kind = _kind(name)
@@ -49,9 +52,13 @@ def wrap(name: str, generate: bool, aes: bool, under: str, settings: Path | None
         block = wrapped(value, kind, algorithm, above)
     except BlockError as error:
         raise click.ClickException(f"{name} {error}") from None
+    checked = check_value(value) if algorithm == "T" else None
+    if as_json:
+        click.echo(json.dumps({"name": name, "block": block, "check_value": checked}))
+        return
     click.echo(block if under else f'{name} = "{block}"')
-    if algorithm == "T":
-        click.echo(f"{name}: check value {check_value(value)}", err=True)
+    if checked:
+        click.echo(f"{name}: check value {checked}", err=True)
 
 
 @keys.command("wrap-file")

@@ -82,6 +82,25 @@ def console() -> Console:
     return found if found.is_terminal else Console(width=PIPE_WIDTH)
 
 
+class AskingGroup(click.Group):
+    """Its commands take `--json` too, where a person types it: behind everything else."""
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        if not any("--json" in parameter.opts for parameter in cmd.params):
+            cmd.params.append(
+                click.Option(
+                    ["--json"], is_flag=True, expose_value=False, callback=_answer_as_json, help="Print it as JSON."
+                )
+            )
+        super().add_command(cmd, name)
+
+
+def _answer_as_json(context: click.Context, _parameter: click.Parameter, is_wanted: bool) -> None:
+    asking = context.find_object(Asking)
+    if is_wanted and asking is not None:
+        asking.as_json = True
+
+
 class Asking:
     """A client and how to show what it answers."""
 
@@ -91,7 +110,7 @@ class Asking:
 
     def show(self, answer: Any) -> None:
         if answer is None:
-            click.echo("done")
+            self.show_or({"done": True}, lambda: click.echo("done"))
         else:
             self.show_or(answer, lambda: console().print(_table(answer)))
 

@@ -45,9 +45,11 @@ def _report_path(_context: click.Context, _parameter: click.Parameter, path: Pat
     "--report", "to", type=click.Path(path_type=Path), callback=_report_path, help="Every record; .csv or .json."
 )
 @click.option("--skip-unreadable", is_flag=True, help="Post the rest of a file that has unreadable records.")
+@click.option("--json", "json_wanted", is_flag=True, help="Print every record as JSON, as --report does.")
 def present(
-    file: Path, form: reading.Form, url: str, token: str, ca: str, to: Path | None, skip_unreadable: bool
-) -> None:
+    file: Path, form: reading.Form, url: str, token: str, ca: str, to: Path | None, skip_unreadable: bool,
+    json_wanted: bool,
+) -> None:  # fmt: skip
     """Post the presentments of a clearing file: Mastercard IPM, CSV or JSON Lines.
 
     Each record is posted once, however often the file is presented. Exit 0: all of it is posted; 1: something was
@@ -60,7 +62,10 @@ def present(
         told = _post(file.name, clearing, ApiClient(url, token, ca))
     if to is not None:
         to.write_bytes(FORMS[to.suffix](told))
-    _show(told)
+    if json_wanted:
+        click.echo(as_json(told))
+    else:
+        _show(told)
     if not told.done:
         sys.exit(1)
 

@@ -11,7 +11,7 @@ import click
 from rich.table import Table
 
 from authsvc import config
-from authsvc.cli_options import console, settings
+from authsvc.cli_options import as_json_option, console, settings
 from authsvc.control import token_file
 from authsvc.model import UnixMs
 
@@ -73,12 +73,17 @@ def token_list(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
 @click.option(
     "--in", "seconds", type=click.IntRange(min=0), default=0, show_default=True, help="Seconds it is still good."
 )
+@as_json_option
 @settings
-def token_revoke(file: Path, overrides: tuple[str, ...], token_id: str, seconds: int) -> None:
+def token_revoke(file: Path, overrides: tuple[str, ...], token_id: str, seconds: int, as_json: bool) -> None:
     """End TOKEN (as anna.1), at once or in a while."""
-    if not token_file.revoke(_file(file, overrides), token_id, UnixMs(_now() + seconds * 1000)):
+    end = UnixMs(_now() + seconds * 1000)
+    if not token_file.revoke(_file(file, overrides), token_id, end):
         raise click.ClickException(f"no token {token_id}; see authsvc token list")
-    click.echo("done")
+    if as_json:
+        console().print_json(data={"token": token_id, "expires": _time(end)})
+    else:
+        click.echo("done")
 
 
 def _file(file: Path, overrides: tuple[str, ...]) -> Path:

@@ -7,7 +7,7 @@ import ssl
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import click
 import httpx
@@ -47,9 +47,18 @@ class Sample(NamedTuple):
         return dict(sums)
 
 
+class OfProduct(TypedDict):
+    """Rates a second; holds None where the ledger does not say."""
+
+    decisions: float
+    refused: float
+    holds: int | None
+    holds_grosze: int | None
+
+
 class View(NamedTuple):
     """Between two samples. Rates a second; latencies in milliseconds, None without messages; `holds_grosze`: what open holds
-    set aside; by product: decisions and refusals a second."""
+    set aside."""
 
     workers: int
     decisions: float
@@ -61,7 +70,7 @@ class View(NamedTuple):
     holds: int
     holds_grosze: int
     reasons: dict[str, float]
-    products: dict[str, tuple[float, float]]
+    products: dict[str, OfProduct]
 
 
 @click.command()
@@ -128,8 +137,24 @@ def view(before: Sample, after: Sample, workers: int) -> View:
         holds=int(after.total("authsvc_holds_open")) // workers,  # each worker counts those of all
         holds_grosze=int(after.total("authsvc_holds_open_grosze")) // workers,
         reasons=dict(sorted(((r, n) for r, n in reasons.items() if n), key=lambda each: -each[1])[:REASONS_SHOWN]),
-        products={name: (rate, refused.get(name, 0.0)) for name, rate in sorted(decisions.items()) if name != "none" or rate},
+        products=_products(after, decisions, refused, workers),
     )  # fmt: skip
+
+
+def _products(
+    after: Sample, decisions: dict[str, float], refused: dict[str, float], workers: int
+) -> dict[str, OfProduct]:
+    holds, grosze = (after.by(f"authsvc_product_{name}", "product") for name in ("holds_open", "holds_open_grosze"))
+    return {
+        name: OfProduct(
+            decisions=rate,
+            refused=refused.get(name, 0.0),
+            holds=int(holds[name]) // workers if name in holds else None,  # each worker counts those of all
+            holds_grosze=int(grosze[name]) // workers if name in grosze else None,
+        )
+        for name, rate in sorted(decisions.items())
+        if name != "none" or rate
+    }
 
 
 def _rates(before: Sample, after: Sample, seconds: float, label: str, **labels: str) -> dict[str, float]:
@@ -165,9 +190,13 @@ def _shown(seen: View) -> Group:
         f"{seen.decisions:.1f}", f"{seen.refused:.1f}", *latency, str(seen.in_flight), str(seen.links), str(seen.holds),
         money(seen.holds_grosze), str(seen.workers),
     )  # fmt: skip
-    products = Table("product", "decisions/s", "refused/s", box=None)
-    for name, (rate, refused) in seen.products.items():
-        products.add_row(name, f"{rate:.1f}", f"{refused:.1f}")
+    products = Table("product", "decisions/s", "refused/s", "open holds", "held", box=None)
+    for name, each in seen.products.items():
+        holds, held = each["holds"], each["holds_grosze"]
+        products.add_row(
+            name, f"{each['decisions']:.1f}", f"{each['refused']:.1f}", "-" if holds is None else str(holds),
+            "-" if held is None else money(held),
+        )  # fmt: skip
     reasons = Table("refused for", "a second", box=None)
     for reason, rate in seen.reasons.items():
         reasons.add_row(reason, f"{rate:.1f}")

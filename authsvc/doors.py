@@ -78,6 +78,10 @@ class Room:
         """A place, given back by calling what is returned, which may be done twice; None: there is none left."""
         if self._total >= self._most or self._taken[address] >= self._most_each > 0:
             return None
+        return self.keep(address)
+
+    def keep(self, address: str) -> Callable[[], None]:
+        """As `take`, for who is in already: also where there is no place left for others."""
         self._taken[address] += 1
         self._total += 1
         given = [address]
@@ -129,6 +133,18 @@ class Door:
         for listening in self._sockets:
             self._begin(self._take_from(listening))
         return int(self._sockets[0].getsockname()[1])
+
+    async def take_over(self, connection: socket.socket, address: str, link: Newcomer) -> None:
+        """`link` goes on with the connection of a worker before: it has been through this door. Raises OSError when its peer
+        is gone."""
+        link.when_lost = self._room.keep(address)
+        try:
+            _prepare(connection)
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: cast(asyncio.Protocol, link), connection)
+        except OSError:
+            connection.close()
+            link.when_lost()
+            raise
 
     def stop_accepting(self) -> None:
         """No more connections; those that were accepted still become links. Not by cancelling: what has just been accepted, and

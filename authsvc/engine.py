@@ -9,7 +9,7 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
@@ -22,19 +22,21 @@ from authsvc.clock import Clock, SimulatedClock, SystemClock
 from authsvc.codec.dialects import DIALECTS
 from authsvc.codec.framing import FRAMINGS
 from authsvc.codec.pan import is_pan
-from authsvc.config import EMBEDDED, Config, ControlTls, ListenerConfig, control_of, is_cluster
+from authsvc.config import EMBEDDED, Config, ControlTls, ListenerConfig, TlsConfig, control_of, is_cluster
 from authsvc.control.app import build_app
 from authsvc.control.ports import Dependencies, LogSettings
 from authsvc.control.tokens import Tokens
 from authsvc.decider import Decider
 from authsvc.doors import affordable
 from authsvc.errors import ConfigError, LedgerDownError
+from authsvc.gauges import Held
+from authsvc.handover import NO_PLACE, Channel, Place
 from authsvc.ledger.journal import VaultEntry
 from authsvc.ledger.postgres import PostgresLedger
 from authsvc.ledger.sqlite import SqliteLedger
 from authsvc.logs import MessageLog, get_logger, log_loop_exception
 from authsvc.message_mac import MessageMac
-from authsvc.metrics import Metrics
+from authsvc.metrics import CONTROL, Metrics
 from authsvc.model import (
     BANK,
     Account,
@@ -58,7 +60,7 @@ from authsvc.security.draws import Draws
 from authsvc.security.hsm import SoftHsm
 from authsvc.security.keys import Keys, load_keys, master_key
 from authsvc.security.mint import Mint
-from authsvc.security.tls import context_of
+from authsvc.security.tls import context_of, expires
 from authsvc.security.vault import Vault, reference
 from authsvc.security.zones import Zones, check_key_names
 from authsvc.seed import Seeded, load_demo_cards, seed
@@ -74,7 +76,10 @@ log = get_logger(__name__)
 
 DRAIN_SECONDS = 10.0
 """How long a stop waits for messages under way; they are all waiting for one commit, so this is generous."""
+HAND_OVER_SECONDS = 5.0
+"""How long a peer may take to read its answers, when its link is to go to our successor."""
 RETIREMENT_SECONDS = 1.0
+"""How long links that cannot go there are still served: who has just connected gets an answer."""
 COLLECT_AFTER = (50_000, 20, 100)
 """Garbage collector thresholds: a message leaves hardly any cycle behind; to look at every 700 objects only costs."""
 SCRAPE_SECONDS = 1.0
@@ -84,13 +89,12 @@ LEDGER_FILE = "ledger.sqlite"
 
 
 class Engine:
-    """One worker: built by `build`, then `start`, `run`, `stop`, each once. `worker`: which one, counted from 1; `bound`:
-    its sockets by listener, and "control", where a parent keeps them."""
+    """One worker: built by `build`, then `start`, `run`, `stop`, each once. `worker`: which one, counted from 1; `place`:
+    what its parent keeps for it."""
 
-    def __init__(
-        self, config: Config, products: Products, worker: int = 1, bound: Mapping[str, socket.socket] | None = None
-    ) -> None:
-        self._bound = bound or {}
+    def __init__(self, config: Config, products: Products, worker: int = 1, place: Place = NO_PLACE) -> None:
+        self._place = place
+        self._adopting: asyncio.Task[None] | None = None
         self._grace = 0.0
         self.config = config
         self.products = ProductsInForce(products)
@@ -171,6 +175,7 @@ class Engine:
             self.server.links,
         )  # fmt: skip
         check_tls(control.tls)
+        self._tell_expiry()
         return _ControlServer(
             uvicorn.Config(
                 app,
@@ -199,25 +204,40 @@ class Engine:
         await self.reloader.record_start()
         for name, listener in self.config.listeners.items():
             with naming(f"listeners.{name}.port", listener.host, listener.port):
-                bound = self._bound.get(name)
+                bound = self._place.sockets.get(name)
                 self.ports[name] = await self.server.listen(name, listener, self._handlers[name], bound)
         control = control_of(self.config, self.worker)
         with naming("control.port", control.host, control.port):
             self.ports["control"] = await self._control.begin(
-                self._bound.get("control") or bound_socket(control.host, control.port)
+                self._place.sockets.get("control") or bound_socket(control.host, control.port)
             )
         self._to_close.push_async_callback(self._control.end)
         if self.worker == 1:  # two sweepers would only race for the same accounts
             self.sweeper.start()
             self._to_close.push_async_callback(self.sweeper.stop)
+        if self._place.before is not None:
+            self._adopting = asyncio.get_running_loop().create_task(self._adopt(self._place.before))
         self._ready = True
+
+    async def _adopt(self, before: Channel) -> None:
+        """The links of the worker that was in our place, until it has ended."""
+        count = 0
+        while (found := await before.receive()) is not None:
+            try:
+                await self.server.adopt(*found)
+                count += 1
+            except OSError as error:
+                log.warning("a link was gone before it was taken over", problem=type(error).__name__)
+        before.close()
+        log.info("links taken over", count=count, worker=self.worker)
 
     def request_stop(self) -> None:
         """What SIGTERM does."""
         self._stopping.set()
 
     def request_retirement(self) -> None:
-        """What SIGUSR1 does: stop, but first serve for a moment whoever has connected already. Somebody else listens by now."""
+        """What SIGUSR1 does: stop, but first hand links over to our successor, which listens by now, and serve the others for a
+        moment."""
         self._grace = RETIREMENT_SECONDS
         self._stopping.set()
 
@@ -230,20 +250,35 @@ class Engine:
     async def stop(self) -> None:
         """Readiness first; accepted messages answered; then close what was opened, in the reverse order."""
         self._ready = False
+        if self._adopting is not None and not self._grace:
+            self._adopting.cancel()
+        if self._grace and self._place.heir is not None:
+            if self._adopting is not None:
+                await asyncio.wait([self._adopting], timeout=HAND_OVER_SECONDS)
+            count = await self.server.hand_over(self._place.heir, HAND_OVER_SECONDS)
+            log.info("links handed over", count=count, worker=self.worker)
         if not await self.server.drain(DRAIN_SECONDS, self._grace):
             log.error("drain took too long", limit=int(DRAIN_SECONDS))
         await self._to_close.aclose()
 
     async def scrape(self) -> bytes:
         """All metrics. Those that have to be asked of the ledger are left out while it does not answer."""
-        now, holds = self.clock(), None
+        now, holds, held = self.clock(), None, None
         try:
             async with asyncio.timeout(SCRAPE_SECONDS):
                 holds = await self.ledger.open_holds(now)
+            async with asyncio.timeout(SCRAPE_SECONDS):  # apart: an alert looks at the numbers above
+                held = await self.ledger.held_by_product()
         except (LedgerDownError, TimeoutError) as error:
             log.warning("holds cannot be counted", problem=type(error).__name__)
         self.metrics.gauges.holds(holds, now)
+        self.metrics.gauges.held(None if held is None else {name: held.get(name, Held()) for name in self._sold} | held)
         return self.metrics.render()
+
+    @property
+    def _sold(self) -> Iterator[str]:
+        """The products that accounts are of."""
+        return (name for name in self.products if name != "none")
 
     async def _record_products(self, version: str, content: str, actor: Actor | None) -> None:
         """A decision of the bank's own journal, unless that version is its last one: another worker has told it, or the last
@@ -258,24 +293,40 @@ class Engine:
             await self.decider.decide(Operate(BANK, Operation.PRODUCTS, version, content), actor=actor)
 
     async def reload(self, actor: Actor) -> str:
-        """What the control API's reload does: here first; when the files are right, every other worker reads them too."""
+        """What the control API's reload does, and what is wrong: here first; when the product files are right, every other
+        worker reads them and the certificates too."""
         problem = await self.reloader.reload(actor)
         if not problem and self.config.workers > 1:
             os.kill(os.getppid(), signal.SIGHUP)
-        return problem
+        return "; ".join(each for each in (problem, self._renew_certificates()) if each)
 
     def request_reload(self) -> None:
         """What SIGHUP does."""
         self._reloading = asyncio.get_running_loop().create_task(self.reloader.reload())
         self._renew_certificates()
 
-    def _renew_certificates(self) -> None:
-        try:
-            self.server.renew_certificates()
-        except ConfigError as error:
-            log.error("certificates refused, those read before stay", problem=str(error))
-            return
-        log.info("certificates renewed")
+    def _renew_certificates(self) -> str:
+        """Those of listeners and of the control API, each for itself; what is wrong with some, "" if nothing."""
+        problems = []
+        for renew in (self.server.renew_certificates, self._renew_control):
+            try:
+                renew()
+            except ConfigError as error:
+                log.error("certificates refused, those read before stay", problem=str(error))
+                problems.append(str(error))
+        if not problems:
+            log.info("certificates renewed")
+        return "; ".join(problems)
+
+    def _renew_control(self) -> None:
+        """Raises ConfigError."""
+        self._control.renew(self.config.control.tls)
+        self._tell_expiry()
+
+    def _tell_expiry(self) -> None:
+        tls = self.config.control.tls
+        if tls.cert:
+            self.metrics.certificate_expires(CONTROL, expires(TlsConfig(cert=tls.cert), "control.tls").timestamp())
 
     def readiness(self) -> Dependencies:
         """What authorizing depends on. Without Redis we authorize from the journal."""
@@ -376,6 +427,12 @@ class _ControlServer(uvicorn.Server):
             await asyncio.sleep(0.005)
         return int(listening.getsockname()[1])
 
+    def renew(self, tls: ControlTls) -> None:
+        """Show the certificate that is in the file now, from now on. Raises ConfigError, and the one before stays."""
+        check_tls(tls)  # apart: a key that does not fit would leave half of it in the context that is in use
+        if self.config.ssl is not None:
+            self.config.ssl.load_cert_chain(tls.cert, tls.key)
+
     async def end(self) -> None:
         self.should_exit = True
         await self._serving
@@ -405,13 +462,13 @@ def naming(key: str, host: str, port: int) -> Iterator[None]:
         raise ConfigError(f"{key}: cannot listen on {host}:{port}: {error.strerror}") from error
 
 
-def build(config: Config, worker: int = 1, bound: Mapping[str, socket.socket] | None = None) -> Engine:
+def build(config: Config, worker: int = 1, place: Place = NO_PLACE) -> Engine:
     """An engine from settings. Everything that can be wrong with files is found here, before anything listens.
 
     Raises ConfigError naming the key.
     """
     check_listeners(config)
-    return Engine(config, products_of(config), worker, bound)
+    return Engine(config, products_of(config), worker, place)
 
 
 def check_listeners(config: Config) -> None:
@@ -434,7 +491,11 @@ def check_tls(tls: ControlTls) -> None:
     if not tls.cert:
         return
     try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(tls.cert, tls.key)
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            tls.cert,
+            tls.key,
+            password=lambda: b"",  # else OpenSSL would ask the terminal
+        )
     except OSError as error:  # ssl.SSLError is one
         raise ConfigError(f"control.tls: {tls.cert}, {tls.key}: {error.strerror or error}") from error
 
@@ -454,11 +515,11 @@ async def serve(
     config: Config,
     announce: Callable[[Engine], None],
     worker: int = 1,
-    bound: Mapping[str, socket.socket] | None = None,
+    place: Place = NO_PLACE,
 ) -> int:
     """One worker: build, start, tell `announce`, run until told to stop. A start that fails leaves nothing running."""
     asyncio.get_running_loop().set_exception_handler(log_loop_exception)
-    engine = build(config, worker, bound)
+    engine = build(config, worker, place)
     for number in (signal.SIGTERM, signal.SIGINT):  # from here on: whoever reads that we are ready may end us at once
         asyncio.get_running_loop().add_signal_handler(number, engine.request_stop)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, engine.request_reload)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +21,13 @@ class OpenHolds(NamedTuple):
     oldest: int | None = None
     first_due: int | None = None
     expiring: int = 0
+
+
+class Held(NamedTuple):
+    """Of the open holds of a product. `number`: how many; `amount`: grosze."""
+
+    number: int = 0
+    amount: int = 0
 
 
 EXPIRING_MS = 24 * 3_600_000
@@ -46,6 +53,13 @@ class Gauges:
         self._held = gauge("holds_open_grosze", "What they set aside, grosze.")
         self._oldest = gauge("holds_oldest_seconds", "Age of the oldest open hold.")
         self._expiring = gauge("holds_expiring", "Open holds that end within 24 hours.")
+        self._product_holds, self._product_held = (
+            Gauge(f"authsvc_product_{name}", text, ("product",), registry=registry)
+            for name, text in (
+                ("holds_open", "Open holds of a product."),
+                ("holds_open_grosze", "What they set aside."),
+            )
+        )
         self._overdue = gauge(
             "holds_overdue_seconds", "How long the first hold that should have ended waits for its end."
         )
@@ -92,6 +106,14 @@ class Gauges:
         self._expiring.set(found.expiring)
         self._oldest.set(0 if found.oldest is None else max(0, now - found.oldest) / 1000)
         self._overdue.set(0 if found.first_due is None else max(0, now - found.first_due) / 1000)
+
+    def held(self, found: Mapping[str, Held] | None) -> None:
+        """By product. None: it cannot be read, and then there is no such series."""
+        self._product_holds.clear()
+        self._product_held.clear()
+        for product, held in (found or {}).items():
+            self._product_holds.labels(product).set(held.number)
+            self._product_held.labels(product).set(held.amount)
 
     def watch_clock(self, now: Callable[[], int], monotonic: Callable[[], float]) -> None:
         """`now`: Unix ms; `monotonic`: seconds from anywhere. Both are read now and at each scrape."""

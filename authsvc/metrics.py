@@ -69,6 +69,8 @@ CONTROL_REFUSALS: tuple[tuple[ControlRefusal, str], ...] = (
 SECONDS = (5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 # fmt: on
+CONTROL = "control"
+"""In place of a listener's name: the port of the control API."""
 NOT_KNOWN = "none"
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # when each series was made: as many lines again in every scrape, and nobody asks
@@ -208,8 +210,8 @@ class Metrics:
         self._held[self._known(listener)].inc()
 
     def certificate_expires(self, listener: str, at: float) -> None:
-        """`at`: seconds since 1970; a listener without TLS has no such series."""
-        self._expires.labels(self._known(listener)).set(at)
+        """`at`: seconds since 1970; a listener without TLS has no such series. `CONTROL`: the control API's."""
+        self._expires.labels(listener if listener == CONTROL else self._known(listener)).set(at)
 
     def key_change(self, listener: str, outcome: KeyChange) -> None:
         self._key_changes[self._known(listener), outcome].inc()

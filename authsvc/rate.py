@@ -23,3 +23,11 @@ class Rate:
             return wait
         self._paid_until = paid_until + self._each
         return 0.0
+
+    def owed(self, now: float) -> float:
+        """Seconds of its rate that are used up already; for `owe`, by whatever clock."""
+        return max(0.0, self._paid_until - now)
+
+    def owe(self, seconds: float, now: float) -> None:
+        """Go on where another one was."""
+        self._paid_until = now + seconds

@@ -20,6 +20,7 @@ from authsvc.codec.framing import FRAMINGS, FrameReader, Framing, frame
 from authsvc.config import LimitsConfig, ListenerConfig
 from authsvc.doors import Door, Room
 from authsvc.errors import ConfigError, PeerError
+from authsvc.handover import Channel, Moved, hand_over
 from authsvc.logs import get_logger
 from authsvc.metrics import FrameCause, Metrics
 from authsvc.rate import Rate
@@ -156,6 +157,47 @@ class LinkProtocol(asyncio.Protocol):
             self._transport.resume_reading()
 
     @property
+    def can_move(self) -> bool:
+        """Whether another process could go on with it: the state of TLS is in this one."""
+        usable = self._transport is not None and not self._transport.is_closing()
+        return usable and self._half_closes and self._reader.broken is None
+
+    @property
+    def connection(self) -> int:
+        """Its descriptor."""
+        assert self._transport is not None
+        return int(self._transport.get_extra_info("socket").fileno())
+
+    def moved(self) -> Moved | None:
+        """All there is to know of it; None while something is under way here, also an answer the peer has not taken."""
+        if not self.can_move or self._in_flight or self._outgoing or self._unsent:
+            return None
+        now = asyncio.get_running_loop().time()
+        return Moved(
+            self.listener, self._address()[0], self.signed_on, self._garbage,
+            0.0 if self._rate is None else self._rate.owed(now), now - self._heard, now - self._frame_began,
+            tuple(self._waiting), self._reader.rest,
+        )  # fmt: skip
+
+    def let_go(self) -> None:
+        """Its connection is another process's now, and goes on there."""
+        self._waiting.clear()
+        self._reader = FrameReader(self._framing, self._config.max_frame)
+        self.close()
+
+    def go_on(self, moved: Moved) -> None:
+        """Be what the link was in the worker before; its connection comes next."""
+        now = asyncio.get_running_loop().time()
+        self.signed_on = moved.signed_on
+        self._garbage = moved.garbage
+        if self._rate is not None:
+            self._rate.owe(moved.owed, now)
+        self._heard, self._frame_began = now - moved.silent, now - moved.frame_age
+        self._waiting.extend(moved.waiting)
+        cut = self._reader.receive_data(moved.rest)
+        assert not cut, "it was no whole frame there"
+
+    @property
     def in_flight(self) -> int:
         """Messages that were read and are not answered yet."""
         return self._in_flight + len(self._waiting)
@@ -163,8 +205,11 @@ class LinkProtocol(asyncio.Protocol):
     @property
     def buffered(self) -> int:
         """Bytes held for this link: answers not taken, and what was read and is not begun."""
-        unsent = 0 if self._transport is None else self._transport.get_write_buffer_size()
-        return unsent + self._reader.buffered + sum(map(len, self._waiting))
+        return self._unsent + self._reader.buffered + sum(map(len, self._waiting))
+
+    @property
+    def _unsent(self) -> int:
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
 
     def cut(self, cause: FrameCause) -> None:
         """At once, whatever it still waits for."""
@@ -190,11 +235,15 @@ class LinkProtocol(asyncio.Protocol):
 
     def seen(self, now: float) -> OpenLink:
         """`now`: by the loop's clock."""
-        peer = self._transport.get_extra_info("peername") if self._transport else None
-        address = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else ""
+        address = ":".join(self._address())
         return OpenLink(
             self.listener, address, self.signed_on, self.in_flight, now - self._heard, sorted(self._paused_for)
         )
+
+    def _address(self) -> tuple[str, ...]:
+        """Of its peer, and the port; ("",) when it is gone."""
+        peer = self._transport.get_extra_info("peername") if self._transport else None
+        return (str(peer[0]), str(peer[1])) if isinstance(peer, tuple) else ("",)
 
     def leave(self) -> None:
         """Tell the peer that nothing comes any more; whatever it sends from now on is not even looked at, so that it can be
@@ -312,7 +361,7 @@ class Server:
         metrics.gauges.in_flight_limit(limits.in_flight)
         self._links: set[LinkProtocol] = set()
         self._finishing: set[LinkProtocol] = set()
-        self._doors: list[Door] = []
+        self._doors: dict[str, Door] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self._full = False
 
@@ -325,7 +374,7 @@ class Server:
             name, config, self._room, self.metrics, lambda: LinkProtocol(self, name, config, handler or self.handler)
         )
         port = await door.open(bound)
-        self._doors.append(door)
+        self._doors[name] = door
         self.metrics.gauges.watch_signed_on(name, lambda: self._signed_on(name))
         if self._sweeper is None:
             self._sweep(asyncio.get_running_loop().time())
@@ -334,7 +383,7 @@ class Server:
     def renew_certificates(self) -> None:
         """Those of every listener, for the connections from now on. Raises ConfigError; the others are renewed then too."""
         problems = []
-        for door in self._doors:
+        for door in self._doors.values():
             try:
                 door.renew()
             except ConfigError as error:
@@ -342,15 +391,30 @@ class Server:
         if problems:
             raise ConfigError("; ".join(problems))
 
+    async def adopt(self, moved: Moved, connection: socket.socket) -> None:
+        """A link of the worker that was in our place goes on as one of ours. Raises OSError when its peer is gone."""
+        door = self._doors[moved.listener]
+        link = cast(LinkProtocol, door.link())
+        link.go_on(moved)
+        await door.take_over(connection, moved.peer, link)
+        link.resume("moving")
+
+    async def hand_over(self, heir: Channel, seconds: float) -> int:
+        """Stop accepting, and give every link that can go to the `heir`; how many went. Then comes `drain`, for the others."""
+        for door in self._doors.values():
+            door.stop_accepting()
+        await asyncio.sleep(LEAVE_SECONDS)  # what was accepted a moment ago becomes a link
+        return await hand_over(lambda: self._links - self._finishing, heir, seconds)
+
     async def drain(self, seconds: float, grace: float = 0.0) -> bool:
         """Stop accepting; for `grace` seconds serve the links there are; stop reading, answer what was read, close. False:
         `seconds` were not enough."""
-        for door in self._doors:
+        for door in self._doors.values():
             door.stop_accepting()
         if grace:
             await asyncio.sleep(LEAVE_SECONDS)  # what was accepted a moment ago becomes a link
             await self._until_left(grace)
-        for door in self._doors:
+        for door in self._doors.values():
             door.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -372,7 +436,7 @@ class Server:
         """Until every peer has gone by itself, at most so long."""
         until = asyncio.get_running_loop().time() + seconds
         while (
-            self._links or any(door.entering > 0 for door in self._doors)
+            self._links or any(door.entering > 0 for door in self._doors.values())
         ) and asyncio.get_running_loop().time() < until:
             await asyncio.sleep(LEAVE_SECONDS / 10)
 

@@ -25,6 +25,7 @@ from authsvc import engine, logs
 from authsvc.config import EMBEDDED, Config, RedisConfig, control_of, from_json, to_json
 from authsvc.engine import Engine, bound_socket, naming
 from authsvc.errors import AuthsvcError, ConfigError
+from authsvc.handover import Channel, Place, channel_pair
 from authsvc.seed import Seeded
 from authsvc.state.embedded import EmbeddedValkey
 
@@ -43,6 +44,24 @@ class Started(Struct, frozen=True, tag=True):
 
 class NotStarted(Struct, frozen=True, tag=True):
     problem: str
+
+
+class Descriptors(Struct, frozen=True):
+    """A worker's `Place`, as it is told to it. `before`: None for the first one in this place."""
+
+    sockets: dict[str, int]
+    heir: int
+    before: int | None
+
+    @property
+    def all(self) -> tuple[int, ...]:
+        return (*self.sockets.values(), self.heir, *(() if self.before is None else (self.before,)))
+
+    def place(self) -> Place:
+        """In the worker's process."""
+        sockets = {name: socket.socket(fileno=number) for name, number in self.sockets.items()}
+        before = None if self.before is None else Channel(socket.socket(fileno=self.before))
+        return Place(sockets, Channel(socket.socket(fileno=self.heir)), before)
 
 
 _reports: msgspec.json.Decoder[Started | NotStarted] = msgspec.json.Decoder(Started | NotStarted)
@@ -127,6 +146,8 @@ class _Workers:
         self._sockets = sockets
         self._processes: dict[int, asyncio.subprocess.Process] = {}
         """Those that serve, by number."""
+        self._estates: dict[int, socket.socket] = {}
+        """Whence the links of each of these come, for its successor."""
         self._alive: set[asyncio.subprocess.Process] = set()
         self._ended: int | None = None
         self._rolling: asyncio.Task[None] | None = None
@@ -180,24 +201,37 @@ class _Workers:
 
     async def _start(self, worker: int) -> Started:
         """It serves in place of the one of its number from now on. Raises ConfigError."""
+        heir, estate = channel_pair()
+        with heir, contextlib.ExitStack() as failed:
+            failed.enter_context(estate)
+            process, report = await self._begin(worker, heir)
+            if isinstance(report, NotStarted):
+                await process.wait()
+                self._alive.discard(process)
+                raise ConfigError(report.problem)
+            failed.pop_all()
+        if before := self._estates.pop(worker, None):
+            before.close()  # its successor has it
+        self._estates[worker] = estate
+        self._processes[worker] = process
+        self._watching.add(asyncio.create_task(self._watch(worker, process)))
+        return report
+
+    async def _begin(self, worker: int, heir: socket.socket) -> tuple[asyncio.subprocess.Process, Started | NotStarted]:
+        """A process, and what became of its start."""
+        before = self._estates.get(worker)
         sockets = {name: bound.fileno() for name, bound in self._sockets[worker - 1].items()}
+        place = Descriptors(sockets, heir.fileno(), None if before is None else before.fileno())
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "authsvc.native", "authsvc.workers", str(worker),
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 20, pass_fds=sockets.values(),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 20, pass_fds=place.all,
         )  # fmt: skip
         self._alive.add(process)
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(to_json(self._config) + b"\n" + msgspec.json.encode(sockets) + b"\n")
+        process.stdin.write(to_json(self._config) + b"\n" + msgspec.json.encode(place) + b"\n")
         line = await process.stdout.readline()
-        report = _reports.decode(line) if line else NotStarted(f"worker {worker} ended while it started")
-        if isinstance(report, NotStarted):
-            await process.wait()
-            self._alive.discard(process)
-            raise ConfigError(report.problem)
-        self._processes[worker] = process
-        self._watching.add(asyncio.create_task(self._watch(worker, process)))
-        return report
+        return process, _reports.decode(line) if line else NotStarted(f"worker {worker} ended while it started")
 
     async def _watch(self, worker: int, process: asyncio.subprocess.Process) -> None:
         await process.wait()
@@ -233,11 +267,10 @@ def _work(worker: int) -> int:
     """The worker's process: settings and the numbers of its sockets come as lines on stdin, what became of the start goes as
     one to stdout."""
     config = from_json(sys.stdin.buffer.readline())
-    numbers = msgspec.json.decode(sys.stdin.buffer.readline(), type=dict[str, int])
-    bound = {name: socket.socket(fileno=number) for name, number in numbers.items()}
+    place = msgspec.json.decode(sys.stdin.buffer.readline(), type=Descriptors).place()
     logs.configure(config.log.level)
     try:
-        return uvloop.run(engine.serve(config, _report_start, worker, bound))
+        return uvloop.run(engine.serve(config, _report_start, worker, place))
     except AuthsvcError as error:
         _say(NotStarted(str(error)))
         return 1

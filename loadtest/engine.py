@@ -5,7 +5,9 @@ It is started and stopped as any operator would do it; nothing of it is imported
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -39,13 +41,16 @@ class PrivateEngine:
         self._clock = clock
         self._cards = cards
         self._settings = settings
+        self._workers = next(
+            (int(each.removeprefix("workers=")) for each in settings if each.startswith("workers=")), 1
+        )
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> PrivateEngine:
         """Raises EngineError; then nothing is left behind."""
         self._folder = tempfile.TemporaryDirectory(prefix="authsvc-")
         self.data_dir = Path(self._folder.name)
-        self.iso_port, self.api_port = free_ports(2)
+        self.iso_port, self.api_port = free_ports(1)[0], free_row(self._workers)
         self.api = Api(f"http://{HOST}:{self.api_port}", DEMO_TOKEN)
         self._log = self.data_dir / "engine.log"
         ours = (
@@ -99,6 +104,20 @@ class PrivateEngine:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise EngineError(f"the engine did not start: {self._log.read_text('utf-8', 'replace')[-800:]}")
             time.sleep(0.05)
+
+
+def free_row(count: int) -> int:
+    """The first of so many ports in a row that nobody has at this moment, below those that the system gives to outgoing
+    connections. Raises EngineError."""
+    for first in random.sample(range(12_000, 32_000), 100):
+        try:
+            with contextlib.ExitStack() as probes:
+                for port in range(first, first + count):
+                    probes.enter_context(socket.socket()).bind((HOST, port))
+            return first
+        except OSError:
+            continue
+    raise EngineError(f"no {count} free ports in a row")
 
 
 def free_ports(count: int) -> tuple[int, ...]:

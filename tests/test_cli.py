@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import iso8583
 import pytest
 from click.testing import CliRunner, Result
@@ -60,6 +62,26 @@ def test_every_command_is_in_the_list_above() -> None:
         if words
     }
     assert groups == listed
+
+
+WITHOUT_JSON = {
+    "serve": "it runs until it is stopped, and what it says from then on is its log",
+    "wrap-file": "what it prints is a key file",
+}
+
+
+def leaves(group: click.Group) -> Iterator[click.Command]:
+    for command in group.commands.values():
+        if isinstance(command, click.Group):
+            yield from leaves(command)
+        else:
+            yield command
+
+
+def test_every_command_speaks_json() -> None:
+    """A program can read what any of them prints, but for those of the list above."""
+    silent = {each.name for each in leaves(main) if not any("--json" in option.opts for option in each.params)}
+    assert silent == WITHOUT_JSON.keys()
 
 
 def test_version() -> None:

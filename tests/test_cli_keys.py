@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -42,7 +43,10 @@ def test_a_key_from_stdin(name: str) -> None:
 
 def test_the_check_value() -> None:
     """The well-known one of a well-known key: what two people compare by telephone."""
-    assert "mac: check value 08D7B4" in run("wrap", "mac", stdin="0123456789ABCDEFFEDCBA9876543210").stderr
+    key = "0123456789ABCDEFFEDCBA9876543210"
+    assert "mac: check value 08D7B4" in run("wrap", "mac", stdin=key).stderr
+    told = json.loads(run("wrap", "mac", "--json", stdin=key).stdout)
+    assert (told["name"], told["check_value"]) == ("mac", "08D7B4")
 
 
 @pytest.mark.parametrize(("words", "bytes_"), [

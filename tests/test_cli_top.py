@@ -20,6 +20,8 @@ def counted(approved: int, refused: int, fast: int = 0, slow: int = 0) -> str:
         f'authsvc_stage_seconds_bucket{{stage="total",le="0.001"}} {fast}\n'
         f'authsvc_stage_seconds_bucket{{stage="total",le="0.1"}} {fast + slow}\n'
         f'authsvc_stage_seconds_bucket{{stage="total",le="+Inf"}} {fast + slow}\n'
+        '# TYPE authsvc_product_holds_open gauge\nauthsvc_product_holds_open{product="p"} 6\n'
+        '# TYPE authsvc_product_holds_open_grosze gauge\nauthsvc_product_holds_open_grosze{product="p"} 4200\n'
         "# TYPE authsvc_holds_open gauge\nauthsvc_holds_open 7\n"
         "# TYPE authsvc_holds_open_grosze gauge\nauthsvc_holds_open_grosze NaN\n"
     )
@@ -29,7 +31,7 @@ def test_rates_of_two_workers() -> None:
     """Rates are sums over workers; open holds, which each worker counts whole, are not."""
     seen = view(at(0, counted(10, 1), counted(0, 0)), at(2, counted(30, 1), counted(10, 4)), 2)
     assert (seen.decisions, seen.refused, seen.holds) == (17.0, 2.0, 7)
-    assert seen.products == {"p": (17.0, 2.0)}
+    assert seen.products == {"p": {"decisions": 17.0, "refused": 2.0, "holds": 6, "holds_grosze": 42_00}}
     assert seen.reasons == {"EXPIRED": 2.0}
     assert seen.holds_grosze == 0  # not known
 

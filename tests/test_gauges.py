@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from authsvc.gauges import Gauges, OpenHolds
+from authsvc.gauges import Gauges, Held, OpenHolds
 
 NOON = 1_781_517_600_000
 
@@ -48,6 +48,17 @@ def test_holds_that_cannot_be_read(registry: CollectorRegistry) -> None:
     gauges.holds(OpenHolds(3, 45_00, NOON, NOON, 2), NOON)
     gauges.holds(None, NOON)
     assert all(math.isnan(value(registry, name)) for name in HOLDS)
+
+
+def test_holds_by_product(registry: CollectorRegistry) -> None:
+    """Of each product; of none when it cannot be read."""
+    gauges = Gauges(registry)
+    gauges.held({"p": Held(3, 45_00), "q": Held()})
+    names = ("authsvc_product_holds_open", "authsvc_product_holds_open_grosze")
+    assert [registry.get_sample_value(name, {"product": "p"}) for name in names] == [3, 45_00]
+    assert [registry.get_sample_value(name, {"product": "q"}) for name in names] == [0, 0]
+    gauges.held(None)
+    assert [registry.get_sample_value(name, {"product": "p"}) for name in names] == [None, None]
 
 
 @pytest.mark.parametrize(("wall", "ahead"), [(10_000, 0), (10_500, 0.5), (3_610_000, 3600), (0, -10)])

@@ -56,8 +56,8 @@ def products_in_force(desk: SkipValidation[Desk]) -> InForce:
 
 @post("/reload", opt={"action": Action.RELOAD}, responses=PROBLEMS, tags=["operations"], status_code=HTTP_OK)
 async def reload_products(desk: SkipValidation[Desk]) -> InForce:
-    """Read products, response codes, rates and chart anew, all or none. 409 says what is wrong with them; nothing has changed
-    then."""
+    """Read products, response codes, rates and chart anew, all or none; and certificates, each for itself. 409 says what is
+    wrong; that has not changed then."""
     problem = await desk.engine.reload(desk.actor)
     if problem:
         raise conflict(problem)

@@ -53,6 +53,7 @@ class Extract(Struct, frozen=True):
     account: AccountId
     seq: int
     at: UnixMs
+    product: str
     request: _Request
     changes: tuple[_changes, ...]
     key: Key = Key(0)

@@ -35,12 +35,15 @@ class Decided(Protocol):
     @property
     def at(self) -> UnixMs: ...
     @property
+    def product(self) -> str: ...
+    @property
     def changes(self) -> Sequence[object]: ...
 
 
 class HoldRow(Struct, frozen=True):
     """A hold, open or ended. `amount`: grosze, what it is now or was when it ended; `status`: `OPEN` or a `HoldEnd`;
-    `ended_at`: None while open; `code`: DE38 of its authorization."""
+    `ended_at`: None while open; `code`: DE38 of its authorization; `product`: of its account, "" where it had
+    ended before that was kept."""
 
     id: HoldId
     account: AccountId
@@ -51,6 +54,7 @@ class HoldRow(Struct, frozen=True):
     status: str = OPEN
     ended_at: UnixMs | None = None
     code: str = ""
+    product: str = ""
 
     @property
     def end(self) -> HoldEnd | None:
@@ -75,9 +79,10 @@ class HoldRows(Struct, frozen=True):
     changed: dict[HoldId, HoldChange]
 
 
-def row_of(hold: Hold, account: AccountId) -> HoldRow:
+def row_of(hold: Hold, account: AccountId, product: str) -> HoldRow:
     """The row of an open hold."""
-    return HoldRow(hold.id, account, hold.card, hold.amount, hold.created, hold.expires, code=hold.authorization_code)
+    code = hold.authorization_code
+    return HoldRow(hold.id, account, hold.card, hold.amount, hold.created, hold.expires, code=code, product=product)
 
 
 def hold_rows(decisions: Iterable[Decided]) -> HoldRows:
@@ -89,7 +94,7 @@ def hold_rows(decisions: Iterable[Decided]) -> HoldRows:
                 case HoldPlaced(hold=hold):
                     assert hold.id not in rows.placed
                     assert hold.id not in rows.changed
-                    rows.placed[hold.id] = row_of(hold, decision.account)
+                    rows.placed[hold.id] = row_of(hold, decision.account, decision.product)
                 case HoldReduced(hold=hold_id, amount=amount) | HoldIncreased(hold=hold_id, amount=amount):
                     _change(rows, decision.account, hold_id, amount=amount)
                 case HoldEnded(hold=hold_id, how=how, at=at):

@@ -17,7 +17,7 @@ import asyncpg
 import msgspec
 
 from authsvc.errors import AuthsvcError, ConfigError, LedgerDownError
-from authsvc.gauges import OpenHolds
+from authsvc.gauges import Held, OpenHolds
 from authsvc.ledger.append import Append, append_of, resolve
 from authsvc.ledger.holds import HoldRow
 from authsvc.ledger.journal import CommitUnknownError, JournalRow, VaultEntry
@@ -307,6 +307,9 @@ class PostgresLedger:
 
     async def open_holds(self, now: UnixMs) -> OpenHolds:
         return await self._read(self._reader.open_holds(now))
+
+    async def held_by_product(self) -> dict[str, Held]:
+        return await self._read(self._reader.held_by_product())
 
     async def forget_holds(self, before: UnixMs, limit: int) -> int:
         """See `journal.Ledger.forget_holds`. On a connection of its own: commits do not wait for it."""

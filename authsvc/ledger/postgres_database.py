@@ -15,7 +15,7 @@ from authsvc.errors import ConfigError
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"  # a string: at run time the class takes no parameter
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 CONNECT_SECONDS = 5.0
 ROWS_A_TRANSACTION = 1024
 """Most decisions of one transaction. A position is the transaction's number times this, plus the place in it; so it

@@ -8,7 +8,7 @@ from typing import Protocol
 import asyncpg
 import msgspec
 
-from authsvc.gauges import EXPIRING_MS, OpenHolds
+from authsvc.gauges import EXPIRING_MS, Held, OpenHolds
 from authsvc.ledger.entries import CARDHOLDER
 from authsvc.ledger.holds import HoldRow
 from authsvc.ledger.journal import JournalRow, VaultEntry
@@ -41,10 +41,11 @@ _account = msgspec.json.Decoder(Account).decode
 _ROW = "SELECT position, seq, hash, decision FROM journal"
 AUTHORIZATION, PRESENTMENT = "authorization", "presentment"
 """Kinds of journal rows that can be the original of another."""
-HOLD = "SELECT id, account, card, amount, created, expires, status, ended_at, code FROM holds"
+HOLD = "SELECT id, account, card, amount, created, expires, status, ended_at, code, product FROM holds"
 _OPEN_HOLDS = """
 SELECT count(*), coalesce(sum(amount), 0)::bigint, min(created), min(expires), count(*) FILTER (WHERE expires <= $1)
 FROM holds WHERE status = 'open'"""
+_HELD = "SELECT product, count(*), sum(amount)::bigint FROM holds WHERE status = 'open' GROUP BY product"
 _VAULT = "SELECT pan_hash, account, card, last4, sealed_pan FROM vault"
 # Positions grow with the number of the transaction, but commits come in any order. What is below the oldest transaction
 # that still runs is final: nothing can appear there any more, so a reader's cursor never steps over a late commit.
@@ -135,6 +136,9 @@ class PostgresReader:
     async def open_holds(self, now: UnixMs) -> OpenHolds:
         """Reads `holds_open`, which has all the columns."""
         return OpenHolds(*(await self._source.fetch(_OPEN_HOLDS, now + EXPIRING_MS))[0])
+
+    async def held_by_product(self) -> dict[str, Held]:
+        return {product: Held(number, amount) for product, number, amount in await self._source.fetch(_HELD)}
 
     async def posting(self, account: AccountId, posting: PostingId) -> Posting | None:
         """As it is now: its newest entries say which decision changed it last."""

@@ -51,12 +51,13 @@ WITH asked AS MATERIALIZED (
                 $15::bytea[]) WITH ORDINALITY AS t (account, seq, at, kind, key, rrn, stan, decision, hash, nth)
     WHERE (account IN (SELECT account FROM taken)) IS TRUE
 ), placed AS (
-    INSERT INTO holds (id, account, card, amount, created, expires, status, ended_at, code)
+    INSERT INTO holds (id, account, card, amount, created, expires, status, ended_at, code, product)
     SELECT * FROM unnest($16::text[], $17::text[], $18::text[], $19::bigint[], $20::bigint[], $21::bigint[], $22::text[],
-                         $23::bigint[], $24::text[]) AS t (id, account, card, amount, created, expires, status, ended_at, code)
+                         $23::bigint[], $24::text[], $25::text[])
+        AS t (id, account, card, amount, created, expires, status, ended_at, code, product)
     WHERE (account IN (SELECT account FROM taken)) IS TRUE
 ), changes AS MATERIALIZED (
-    SELECT * FROM unnest($25::text[], $26::text[], $27::bigint[], $28::text[], $29::bigint[])
+    SELECT * FROM unnest($26::text[], $27::text[], $28::bigint[], $29::text[], $30::bigint[])
         AS t (id, account, amount, status, ended_at)
     WHERE (account IN (SELECT account FROM taken)) IS TRUE
 ), changed AS (
@@ -65,12 +66,12 @@ WITH asked AS MATERIALIZED (
     WHERE holds.account = new.account AND holds.id = new.id AND holds.status = 'open' RETURNING 1
 ), moved_money AS (
     INSERT INTO entries (account, seq, leg, at, posting, kind, card, debit, credit, amount)
-    SELECT * FROM unnest($30::text[], $31::bigint[], $32::int[], $33::bigint[], $34::text[], $35::text[], $36::text[],
-                         $37::text[], $38::text[], $39::bigint[])
+    SELECT * FROM unnest($31::text[], $32::bigint[], $33::int[], $34::bigint[], $35::text[], $36::text[], $37::text[],
+                         $38::text[], $39::text[], $40::bigint[])
         AS t (account, seq, leg, at, posting, kind, card, debit, credit, amount)
     WHERE (account IN (SELECT account FROM taken)) IS TRUE
 ), cards AS MATERIALIZED (
-    SELECT * FROM unnest($40::bytea[], $41::text[], $42::text[], $43::text[], $44::bytea[])
+    SELECT * FROM unnest($41::bytea[], $42::text[], $43::text[], $44::text[], $45::bytea[])
         WITH ORDINALITY AS t (pan_hash, account, card, last4, sealed_pan, nth)
     WHERE (account IN (SELECT account FROM taken)) IS TRUE
 ), known AS MATERIALIZED (
@@ -198,7 +199,7 @@ def _arguments(batch: Batch) -> list[list[object]]:
     placed: list[Row] = [
         (
             hold.id, hold.account, hold.card, hold.amount, hold.created, hold.expires, hold.status, hold.ended_at,
-            hold.code,
+            hold.code, hold.product,
         )
         for hold in holds.placed.values()
     ]  # fmt: skip
@@ -224,7 +225,7 @@ def _arguments(batch: Batch) -> list[list[object]]:
     cards = [append.vault for append in appends if append.vault is not None]
     vault: list[Row] = [(entry.pan_hash, entry.account, entry.card, entry.last4, entry.sealed_pan) for entry in cards]
     journal = [_journal_row(append) for append in appends]
-    tables = ((heads, 6), (journal, 9), (placed, 9), (changed, 5), (moved, 10), (vault, 5))
+    tables = ((heads, 6), (journal, 9), (placed, 10), (changed, 5), (moved, 10), (vault, 5))
     return [column for rows, width in tables for column in _columns(rows, width)]
 
 

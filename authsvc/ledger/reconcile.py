@@ -79,6 +79,7 @@ class _Walk:
         self._copy = copy
         self._state = Account(id=account)
         self._hash = ZERO_HASH
+        self._product = ""
         self._copied: Head | None = Head(self._state, self._hash) if copy and copy.account.seq == 0 else None
         self._entries = reader.entries(account)
         self._entries_agree = True
@@ -119,7 +120,7 @@ class _Walk:
             self._differs(What.COLUMNS, seq, _unequal_fields(expected, record.columns))
         self._check_ended_holds(decision)
         self._check_entries(decision)
-        self._state, self._hash = after, record.hash
+        self._state, self._hash, self._product = after, record.hash, decision.product
         if self._copy is not None and self._copy.account.seq == seq:
             self._copied = Head(after, record.hash)
         return True
@@ -169,7 +170,7 @@ class _Walk:
             self._differs(What.HEAD, self._state.seq, _unequal_fields(self._state, account))
 
     def _check_open_holds(self) -> None:
-        expected = {hold.id: row_of(hold, self._state.id) for hold in self._state.holds}
+        expected = {hold.id: row_of(hold, self._state.id, self._product) for hold in self._state.holds}
         for row in self._reader.holds(self._state.id):
             if row.status == OPEN and expected.pop(row.id, None) != row:
                 self._differs(What.HOLDS, self._state.seq, f"hold {row.id} is open in the table, not so in the journal")

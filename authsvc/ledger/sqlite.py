@@ -23,7 +23,7 @@ import apsw
 import msgspec
 
 from authsvc.errors import AuthsvcError, ConfigError, LedgerDownError, StaleAccountError
-from authsvc.gauges import OpenHolds
+from authsvc.gauges import Held, OpenHolds
 from authsvc.ledger.append import append_of, resolve
 from authsvc.ledger.holds import HoldRow
 from authsvc.ledger.journal import CommitUnknownError, JournalRow, PanTakenError, Row, VaultEntry
@@ -287,6 +287,9 @@ class SqliteLedger:
 
     async def open_holds(self, now: UnixMs) -> OpenHolds:
         return await self._read(SqliteReader.open_holds, now)
+
+    async def held_by_product(self) -> dict[str, Held]:
+        return await self._read(SqliteReader.held_by_product)
 
     async def posting(self, account: AccountId, posting: PostingId) -> Posting | None:
         return self._read_at_once(SqliteReader.posting, account, posting)

@@ -26,7 +26,8 @@ MOVE_HEAD = "UPDATE head SET seq = ?, hash = ?, state = CAST(? AS TEXT) WHERE ac
 INSERT_JOURNAL = """
 INSERT INTO journal (account, seq, at, kind, key, rrn, stan, decision, hash) VALUES (?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), ?)"""
 INSERT_HOLD = """
-INSERT INTO holds (id, account, card, amount, created, expires, status, ended_at, code) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+INSERT INTO holds (id, account, card, amount, created, expires, status, ended_at, code, product)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 CHANGE_HOLD = """
 UPDATE holds SET amount = coalesce(?, amount), status = ?, ended_at = ? WHERE account = ? AND id = ? AND status = 'open'"""
 INSERT_ENTRY = """
@@ -131,7 +132,7 @@ def _keep_holds(connection: apsw.Connection, extracts: Sequence[Extract]) -> Non
     placed: list[Values] = [
         (
             hold.id, hold.account, hold.card, hold.amount, hold.created, hold.expires, hold.status, hold.ended_at,
-            hold.code,
+            hold.code, hold.product,
         )
         for hold in holds.placed.values()
     ]  # fmt: skip

@@ -58,7 +58,7 @@ class History:
                     self._by_name.setdefault(name, []).append(decision)
         for change in decision.changes:
             if isinstance(change, HoldPlaced):
-                self._holds[change.hold.id] = row_of(change.hold, decision.account)
+                self._holds[change.hold.id] = row_of(change.hold, decision.account, decision.product)
                 self._coded[change.hold.card, change.hold.authorization_code] = change.hold.id
             elif isinstance(change, HoldEnded):
                 self._holds[change.hold] = replace(self._holds[change.hold], status=change.how.value)

@@ -24,7 +24,7 @@ def main(target: str, iso: str, port: int, rate: float, seconds: float) -> None:
     ]  # fmt: skip
     words = load if rate else ["sleep", str(seconds)]
     try:
-        with Prometheus(target, port) as watching:
+        with Prometheus(target, port=port) as watching:
             click.echo(f"Prometheus   {watching.url}   alerts at /alerts, rules at /rules, targets at /targets")
             click.echo("dashboards   import config/grafana/*.json into a Grafana that has this Prometheus")
             sys.exit(subprocess.run(words, check=False).returncode)

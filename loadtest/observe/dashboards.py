@@ -101,6 +101,9 @@ HOLDS = Row("Holds", (
     Panel("Overdue, and since the last sweep", "s", THIRD, (
         ("overdue", "max(authsvc_holds_overdue_seconds)"), ("last sweep", "time() - max(authsvc_sweep_done_seconds)"),
     )),
+    Panel("Set aside by product, PLN", "currencyPLN", THIRD, (
+        ("{{product}}", "max by (product) (authsvc_product_holds_open_grosze) / 100"),
+    )),
     Panel("Idle accounts swept a second", "ops", THIRD, (("", "sum(rate(authsvc_swept_accounts_total[5m]))"),)),
 ))  # fmt: skip
 

@@ -61,13 +61,13 @@ def _fetch(name: str, folder: Path) -> None:
 
 
 class Prometheus:
-    """A context manager. `target`: HOST:PORT of an engine's control API; `port`: its own; `every`: seconds between scrapes
-    and between evaluations; `impatient`: alerts fire at once, whatever their `for` says; `window`: in place of five minutes
-    wherever a rule looks back so far, as "20s"."""
+    """A context manager. `targets`: HOST:PORT of the control API of each worker; `port`: its own; `every`: seconds between
+    scrapes and between evaluations; `impatient`: alerts fire at once, whatever their `for` says; `window`: in place of five
+    minutes wherever a rule looks back so far, as "20s"."""
 
-    def __init__(self, target: str, port: int, every: int = 5, impatient: bool = False, window: str = "5m") -> None:
+    def __init__(self, *targets: str, port: int, every: int = 5, impatient: bool = False, window: str = "5m") -> None:
         self.url = f"http://127.0.0.1:{port}"
-        self._settings = (target, every, impatient, window)
+        self._settings = ('", "'.join(targets), every, impatient, window)
         self._port = port
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -101,9 +101,9 @@ class Prometheus:
         self._folder.cleanup()
 
     def _write_config(self, folder: Path) -> None:
-        target, every, impatient, window = self._settings
+        targets, every, impatient, window = self._settings
         for file in CONFIG.glob("*.yml"):
-            text = file.read_text("utf-8").replace(TARGET, target)
+            text = file.read_text("utf-8").replace(TARGET, targets)
             text = re.sub(r"_interval: \d+s", f"_interval: {every}s", text)
             text = text.replace("[5m]", f"[{window}]")
             if impatient:

@@ -51,8 +51,9 @@ def present(bank: Bank, file: Path, *words: str) -> Result:
 def told(bank: Bank, file: Path, *words: str) -> tuple[int, dict[str, list[int]], Any]:
     """Exit code, the lines of each group, and the whole report."""
     to = file.with_suffix(".report.json")
-    done = present(bank, file, "--report", str(to), *words)
+    done = present(bank, file, "--report", str(to), "--json", *words)
     report = json.loads(to.read_bytes())
+    assert json.loads(done.stdout) == report
     return done.exit_code, {group["name"]: group["lines"] for group in report["groups"]}, report
 
 

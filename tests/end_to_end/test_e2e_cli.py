@@ -150,7 +150,7 @@ def test_accounts_and_cards_by_command(bank: Bank) -> None:
         return told("account", *url, "--json", *words)
 
     def card(*words: str) -> dict[str, object]:
-        return told("card", *url, "--json", *words)
+        return told("card", *url, *words, "--json")  # behind everything, as a person types it
 
     def told(*words: str) -> dict[str, object]:
         done = run(*words)

@@ -66,7 +66,7 @@ def test_three_ds_and_pin(bank: Bank) -> None:
     card = bank.issue("prepaid-bps")
     words = ("--amount", "100", "--merchant", "SHOP")
     assert ask(bank, "card", "three-ds", card.card, "failed", *words)["locked"] is False
-    done = run("card", "--url", bank.engine.url, "pin", card.card, stdin="4321\n4321\n")
+    done = run("card", "--url", bank.engine.url, "pin", card.card, "--json", stdin="4321\n4321\n")
     assert (done.exit_code, "4321" in done.output) == (0, False)
     assert card.pay_with_pin(pin="4321") != "55"
 
@@ -129,7 +129,10 @@ def test_top_once(bank: Bank) -> None:
     seen = json.loads(run("top", "--url", bank.engine.url, "--every", "0.1", "--once", "--json").output)
     assert (seen["workers"], seen["links"] >= 1, seen["holds"] >= 1) == (1, True, True)
     assert seen["holds_grosze"] >= 4_00
-    assert "prepaid-bps" in seen["products"]
+    of_product = seen["products"]["prepaid-bps"]
+    assert (of_product["holds"] >= 1, of_product["holds_grosze"] >= 4_00) == (True, True)
+    assert sum(each["holds"] for each in seen["products"].values()) == seen["holds"]
+    assert sum(each["holds_grosze"] for each in seen["products"].values()) == seen["holds_grosze"]
     assert (seen["decisions"], seen["p99_ms"]) == (0.0, None)
     assert "decisions/s" in on_screen(bank, "top", "--every", "0.1", "--once")
 

@@ -27,7 +27,7 @@ from msgspec.structs import replace
 from postgres_server import PostgresServer
 
 from authsvc.errors import StaleAccountError
-from authsvc.gauges import EXPIRING_MS, OpenHolds
+from authsvc.gauges import EXPIRING_MS, Held, OpenHolds
 from authsvc.ledger.holds import HoldRow
 from authsvc.ledger.journal import ZERO_HASH, Ledger, PanTakenError, VaultEntry, chain
 from authsvc.model import Head, HoldEnd, Leg, Load, Original, PostingReduced
@@ -150,7 +150,16 @@ async def test_holds_follow_their_decisions(ledger: Ledger) -> None:
     ]  # fmt: skip
     await take(ledger, head, end(head, "000001"))
     assert await ledger.hold("acc", "acc-000001") == HoldRow(
-        "acc-000001", "acc", "card-1", 6_00, NOON + 1, NOON + 604_800_000, "reversed", NOON + 99, "A1B2C3"
+        "acc-000001",
+        "acc",
+        "card-1",
+        6_00,
+        NOON + 1,
+        NOON + 604_800_000,
+        "reversed",
+        NOON + 99,
+        "A1B2C3",
+        "prepaid-bps",
     )
 
 
@@ -193,6 +202,18 @@ async def test_open_holds_in_numbers(ledger: Ledger) -> None:
     assert await ledger.open_holds(NOON) == OpenHolds(2, 14_00, NOON + 2, due, 0)
     assert (await ledger.open_holds(due - EXPIRING_MS)).expiring == 2
     assert (await ledger.open_holds(due - EXPIRING_MS - 1)).expiring == 0
+
+
+async def test_open_holds_by_product(ledger: Ledger) -> None:
+    """How many and grosze of each product that has some."""
+    assert await ledger.held_by_product() == {}
+    one = await take(ledger, unborn("one"), approve(unborn("one"), "000001"))
+    one = await take(ledger, one, approve(one, "000002"))
+    await take(ledger, one, end(one, "000001"))
+    other = replace(approve(unborn("other"), "000001"), product="credit-business")
+    await take(ledger, unborn("other"), other)
+    of_one = approve(unborn("one"), "000001").product
+    assert await ledger.held_by_product() == {of_one: Held(1, 10_00), "credit-business": Held(1, 10_00)}
 
 
 async def test_ended_holds_can_be_forgotten(ledger: Ledger) -> None:

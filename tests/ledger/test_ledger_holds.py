@@ -55,11 +55,11 @@ def test_any_cut_into_batches_gives_the_same_table(history: tuple[Head, list[Dec
     table = written(batches)
     assert table == written([[decision] for decision in made])
     still_open = {hold_id: row for hold_id, row in table.items() if row.status == OPEN}
-    assert still_open == {hold.id: row_of(hold, "acc") for hold in head.account.holds}
+    assert still_open == {hold.id: row_of(hold, "acc", "prepaid-bps") for hold in head.account.holds}
 
 
 def test_the_end_of_a_row() -> None:
     """An open row has no end; an ended one names it."""
-    row = row_of(approve(unborn("acc"), "000001").changes[0].hold, "acc")
+    row = row_of(approve(unborn("acc"), "000001").changes[0].hold, "acc", "")
     assert row.end is None
     assert replace(row, status="posted").end is HoldEnd.POSTED

@@ -15,6 +15,7 @@ from ledger_story import approve, end, load, opened_postgres, queue, refuse, tak
 from postgres_server import PostgresServer
 
 from authsvc.errors import ConfigError, LedgerDownError
+from authsvc.gauges import Held
 from authsvc.ledger.append import append_of
 from authsvc.ledger.journal import CommitUnknownError, VaultEntry
 from authsvc.ledger.postgres import PostgresLedger
@@ -518,10 +519,14 @@ async def test_an_older_schema_is_brought_up_to_date(url: str, partitions: int) 
         await older.execute(MAKE_VERSION)
         await older.execute("INSERT INTO ledger_schema VALUES (true, 1, $1, 0)", partitions)
         await older.execute(schema_of(1, partitions))
-        await older.execute("INSERT INTO holds VALUES ('old', 'acc', 'card-1', 5, 1, 2, 'open', NULL)")
+        await older.execute("INSERT INTO holds VALUES ('old', 'one', 'card-1', 5, 1, 2, 'open', NULL)")
+        state = '{"id":"one","product":"prepaid-sgb"}'
+        await older.execute("INSERT INTO head VALUES ('one', 1, $1, $2)", bytes(32), state)
     async with opened_postgres(url) as ledger:
         await take(ledger, unborn("acc"), approve(unborn("acc"), "000001"))
-        assert [(hold.id, hold.code) for hold in await ledger.holds("acc")] == [("old", ""), ("acc-000001", "A1B2C3")]
+        holds = [*await ledger.holds("one"), *await ledger.holds("acc")]
+        assert [(hold.id, hold.code) for hold in holds] == [("old", ""), ("acc-000001", "A1B2C3")]
+        assert await ledger.held_by_product() == {"prepaid-sgb": Held(1, 5), "prepaid-bps": Held(1, 10_00)}
     async with connected(url) as asking:
         assert await asking.fetchval("SELECT version FROM ledger_schema") == SCHEMA_VERSION
         parts = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'entries'::regclass"

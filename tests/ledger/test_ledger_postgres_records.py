@@ -67,7 +67,7 @@ def test_a_sound_ledger_has_no_difference(url: str, monkeypatch: pytest.MonkeyPa
         ("INSERT INTO entries VALUES ('acc2', 9, 0, 1, 'x', 'fee', '', 'cardholder', 'fees', 1)", What.ENTRIES, 9),
         ("UPDATE holds SET amount = 1 WHERE id = 'acc2-000001'", What.HOLDS, 7),
         ("DELETE FROM holds WHERE id = 'acc2-000002'", What.HOLDS, 5),
-        ("INSERT INTO holds VALUES ('made up', 'acc2', 'card-1', 1, 1, 1, 'open', NULL, '')", What.HOLDS, 7),
+        ("INSERT INTO holds VALUES ('made up', 'acc2', 'card-1', 1, 1, 1, 'open', NULL, '', '')", What.HOLDS, 7),
     ],
 )  # fmt: skip
 def test_planted_damage_is_found(url: str, postgres: PostgresServer, damage: str, what: What, seq: int) -> None:
@@ -78,7 +78,7 @@ def test_planted_damage_is_found(url: str, postgres: PostgresServer, damage: str
 
 def test_an_account_that_only_one_table_names(url: str, postgres: PostgresServer) -> None:
     """It is checked too."""
-    postgres.execute(url, "INSERT INTO holds VALUES ('made up', 'acc9', 'card-1', 1, 1, 1, 'open', NULL, '')")
+    postgres.execute(url, "INSERT INTO holds VALUES ('made up', 'acc9', 'card-1', 1, 1, 1, 'open', NULL, '', '')")
     assert {(found.account, found.what) for found in differences(url)} == {("acc9", What.HEAD), ("acc9", What.HOLDS)}
 
 

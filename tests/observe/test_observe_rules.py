@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,10 +14,15 @@ RULES = ROOT / "config/prometheus"
 ALERTS = re.findall(r"alert: (\w+)", (RULES / "alerts.yml").read_text())
 
 
-@pytest.mark.parametrize("words", [("check", "config", "prometheus.yml"), ("test", "rules", "rules_test.yml")])
-def test_promtool_accepts_them(promtool: Path, words: tuple[str, ...]) -> None:
-    """The files are valid, and every alert is quiet on a healthy series and fires on a bad one."""
-    done = subprocess.run([promtool, *words], cwd=RULES, capture_output=True, text=True, timeout=120, check=False)
+@pytest.mark.parametrize("words", [
+    ("check", "config", "prometheus.yml"), ("check", "rules", "recording.yml", "alerts.yml"),
+    ("test", "rules", "rules_test.yml"),
+])  # fmt: skip
+def test_promtool_accepts_them(promtool: Path, words: tuple[str, ...], tmp_path: Path) -> None:
+    """The files are valid, and every alert is quiet on a healthy series and fires on a bad one; by themselves, as on a machine
+    that never saw the project."""
+    alone = shutil.copytree(RULES, tmp_path / "rules")
+    done = subprocess.run([promtool, *words], cwd=alone, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -30,6 +36,13 @@ def test_each_alert_is_tested_and_explained(alert: str) -> None:
     assert [line.split(":", 1)[0] for line in page.splitlines() if line.startswith("**")] == [
         "**Means**", "**Look at**", "**Do**",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_each_alert_is_fired_by_its_fault(alert: str) -> None:
+    """By a real engine and a real Prometheus, in one of the tests beside this one."""
+    tests = "".join((Path(__file__).parent / f"test_observe_{name}.py").read_text() for name in ("live", "faults"))
+    assert re.search(rf'until_firing\([^)]*"{alert}"|then\("{alert}"\)', tests)
 
 
 def test_the_runbook_has_no_page_without_an_alert() -> None:
