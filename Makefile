@@ -14,7 +14,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@touch $@
 
 setup: $(VENV)/.installed  ## create .venv from the hash-locked list, compile the way of a message
-	@$(PY) -m authsvc.native.build || true
+	@$(PY) -m authsvc.native.build || true  # where it cannot be built, the sources run
 
 run: setup   ## start everything (Valkey, SQLite, engine, control API) with demo cards; Ctrl-C stops it
 	@exec $(VENV)/bin/authsvc serve --config $(CONFIG) $(SET)
@@ -22,10 +22,10 @@ run: setup   ## start everything (Valkey, SQLite, engine, control API) with demo
 demo: setup   ## play a story against the running engine and explain each answer
 	@$(PY) -m loadtest.story
 
-test: setup   ## the whole test suite
+test: $(VENV)/.installed   ## the whole test suite, on the sources
 	$(VENV)/bin/pytest
 
-check: setup   ## format, lint, types, import contracts, tests: all of it
+check: $(VENV)/.installed   ## format, lint, types, import contracts, tests: all of it
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy

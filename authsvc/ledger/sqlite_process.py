@@ -21,6 +21,7 @@ import apsw
 
 from authsvc.errors import ConfigError
 from authsvc.ledger.journal import CommitUnknownError, Row
+from authsvc.ledger.sqlite_checkpoint import CHECKPOINT_PAGES, Checkpoints
 from authsvc.ledger.sqlite_file import open_writer
 from authsvc.ledger.sqlite_words import (
     Answer,
@@ -40,10 +41,6 @@ from authsvc.ledger.sqlite_writer import forget_holds, write
 MAX_BATCH = 1_000
 """Rows after which a batch takes no more: bounds a commit's time. A single order may exceed it."""
 READ_BYTES = 1 << 20
-CHECKPOINT_PAGES = 8_000
-"""32 MB of log, after which it is written back, once what is in it has been answered. The more, the fewer pages are written
-back twice, and the longer the next batch waits: 4 MB (200 decisions) take 15 to 20 ms here, 16 MB 23, 32 MB 35, 64 MB 45. With
-no checkpoint at all the log grows and each commit gets slower."""
 
 Prepare = Callable[[apsw.Connection], None]
 
@@ -74,7 +71,11 @@ def _serve(path: Path, orders: int, answers: int, prepare: Prepare | None, check
         if prepare is not None:
             prepare(connection)
         _say(answers, Opened())
-        _Writer(connection, orders, answers, checkpoint_pages).run()
+        checkpoints = Checkpoints(path, connection, checkpoint_pages)
+        try:
+            _Writer(connection, orders, answers, checkpoints).run()
+        finally:
+            checkpoints.wait()
     finally:
         connection.close()  # the last to close checkpoints, unless something failed
 
@@ -88,11 +89,9 @@ def _say(answers: int, answer: Answer) -> None:
 class _Writer:
     """`run` is its whole life."""
 
-    def __init__(self, connection: apsw.Connection, orders: int, answers: int, checkpoint_pages: int) -> None:
+    def __init__(self, connection: apsw.Connection, orders: int, answers: int, checkpoints: Checkpoints) -> None:
         self._connection = connection
-        self._checkpoint_pages = checkpoint_pages
-        self._log_pages = 0
-        connection.set_wal_hook(self._committed)  # in place of SQLite's own checkpoints, which run inside of a commit
+        self._checkpoints = checkpoints
         self._orders = orders
         self._answers = answers
         self._frames: Frames[Order] = Frames(Order)
@@ -146,18 +145,10 @@ class _Writer:
             _say(self._answers, Forgot(forgotten))
         return True
 
-    def _committed(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
-        self._log_pages = pages
-        return apsw.SQLITE_OK
-
     def _checkpoint(self) -> bool:
-        """Write a long log back. False as in `_write`."""
-        if self._log_pages < self._checkpoint_pages:
-            return True
+        """False as in `_write`."""
         try:
-            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        except apsw.BusyError:
-            pass  # an operator's shell does the same; after the next batch
+            self._checkpoints.go_on()
         except BaseException as error:  # noqa: BLE001 - as in `_write`
             self._give_up(0, error)
             return False

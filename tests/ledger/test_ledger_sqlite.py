@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -315,7 +316,9 @@ async def test_a_log_that_cannot_be_written_back_stops_everything(path: Path, mo
     ledger, _ = await broken(path, failures, checkpoint_pages=1)
     head = await take(ledger, unborn("acc"), load(unborn("acc")))
     async with asyncio.timeout(5):
-        while not failures:
+        while not failures:  # most of it is written back beside the next ones; what is left, between two of them
+            with contextlib.suppress(LedgerDownError):
+                head = await take(ledger, head, load(head))
             await asyncio.sleep(0.001)
     assert not ledger.healthy
     await ledger.close()
