@@ -38,13 +38,15 @@ _changes: Any = reduce(or_, (change if change in WITH_ROWS else _without_rows(ch
 
 
 class _Origin(Struct, frozen=True, gc=False):
-    rrn: str
-    stan: str
+    """What is left out of a document is left out here."""
+
+    stan: str = ""
+    rrn: str = ""
 
 
 class _Request(Struct, frozen=True, gc=False):
     type: str
-    origin: _Origin = _Origin("", "")
+    origin: _Origin = _Origin()
 
 
 class Extract(Struct, frozen=True):

@@ -13,8 +13,8 @@ from threading import Thread
 import apsw
 
 CHECKPOINT_PAGES = 1_000
-"""4 MB of log begin it. With more, fewer pages are written back twice (16 MB: 5 µs less a decision), and the disk is busy with it
-for longer: p99 at 1 800 a second was 20 to 30 ms with 4 MB, 38 with 16."""
+"""4 MB of log begin it. With more, fewer pages are written back twice (16 MB: 5 µs less a decision), and the disk is busy with
+it for longer: p99 at 1 800 a second was 20 to 30 ms with 4 MB, 38 with 16."""
 
 
 class Checkpoints:

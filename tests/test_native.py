@@ -1,0 +1,105 @@
+"""What is compiled runs only as long as it is what stands in the source."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from msgspec import json
+
+from authsvc import native
+from authsvc.native import build
+
+SEEN = """
+import sys
+from authsvc import native
+used = native.use()
+import authsvc.rules.calendar as module
+print(json.encode({"used": used, "file": module.__file__}).decode())
+"""
+Seen = Callable[..., dict[str, object]]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One small module, compiled for real."""
+    folder = tmp_path_factory.mktemp("native")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(native, "MODULES", ("rules/calendar.py",))
+        patched.chdir(build.ROOT)
+        build.compile_to(folder / "built", folder / "work")
+    return folder / "built"
+
+
+@pytest.fixture
+def seen(built: Path) -> Seen:
+    """What a new process imports, with `before` done first."""
+
+    def run(before: str = "", **environment: str) -> dict[str, object]:
+        program = f"""
+from pathlib import Path
+from msgspec import json
+from authsvc import native
+native.BUILT = Path({str(built)!r})
+"""
+        command = [sys.executable, "-c", program + before + SEEN]
+        done = subprocess.run(command, capture_output=True, check=True, env={**os.environ, **environment})
+        return json.decode(done.stdout, type=dict[str, object])
+
+    return run
+
+
+def test_a_build_of_these_sources_is_used(seen: Seen, built: Path) -> None:
+    assert seen() == {"used": True, "file": str(built / f"authsvc/rules/calendar{native.SUFFIX}")}
+
+
+def test_a_build_of_other_sources_is_left_aside(seen: Seen) -> None:
+    """As after an edit."""
+    found = seen("native.stamp = lambda: 'of other sources'\n")
+    assert found == {"used": False, "file": str(native.SOURCES / "rules/calendar.py")}
+
+
+def test_an_operator_may_leave_it_aside(seen: Seen) -> None:
+    assert seen(AUTHSVC_NATIVE="0")["used"] is False
+
+
+def test_without_a_build_the_sources_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(native, "BUILT", tmp_path)
+    assert not native.use()
+    assert not native.in_use()
+
+
+def test_an_edit_is_another_stamp(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of what is compiled or may be imported by it; not of the command line, nor of the control API."""
+    for name in ("rules/limits.py", "model/names.py", "cli_top.py", "control/app.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    monkeypatch.setattr(native, "SOURCES", tmp_path)
+    before = native.stamp()
+    for name, matters in [
+        ("rules/limits.py", True),
+        ("model/names.py", True),
+        ("cli_top.py", False),
+        ("control/app.py", False),
+    ]:
+        (tmp_path / name).write_text("# edited\n")
+        assert (native.stamp() != before) is matters, name
+        before = native.stamp()
+
+
+def test_a_machine_without_a_compiler_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(native, "BUILT", tmp_path)
+    monkeypatch.setenv("PATH", "")
+    assert build.main() == 0
+    assert "no C compiler" in capfd.readouterr().err
+
+
+def test_what_is_named_is_there() -> None:
+    for pattern in native.MODULES:
+        assert list(native.SOURCES.glob(pattern)), pattern
