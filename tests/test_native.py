@@ -26,10 +26,10 @@ Seen = Callable[..., dict[str, object]]
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One small module, compiled for real."""
+    """Two small modules, compiled for real."""
     folder = tmp_path_factory.mktemp("native")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(native, "MODULES", ("rules/calendar.py",))
+        patched.setattr(native, "MODULES", ("rules/calendar.py", "rules/places.py"))
         patched.chdir(build.ROOT)
         build.compile_to(folder / "built", folder / "work")
     return folder / "built"

@@ -56,6 +56,7 @@ def encoded() -> bytes:
         "f" * 16,
         original=Original(rrn="1"),
         amount=Minor(1),
+        currency="985",
     )
     decision = Decision(
         AccountId("acc"), 1, UnixMs(1), "none", request, Refused(Reason.UNKNOWN_CARD, "card", "S §1"), (), (), Key(1)
