@@ -20,6 +20,7 @@ Read in this order:
   `workers` runs several of them.
 * `metrics`, `gauges`, `payment_series`, `tally`: what monitoring reads. `reload`: product files anew, all or none.
 * `clearing`: files of presentments, read and handed to a running engine by `authsvc present`.
+* `native`: the modules above compiled, where a C compiler is at hand; the sources are what counts.
 
 Five laws hold everywhere: every change of an account is one decision; decide and evolve are pure; the journal is the
 arbiter; Redis is only a copy; no answer leaves before it is remembered.

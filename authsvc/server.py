@@ -473,10 +473,15 @@ class Server:
         """At once while hardly anything is under way. Else those that come within a moment are begun together: to wake for each
         of them costs twice as much, and they wait for the same commit anyway."""
         self._gathered.append((link, payload))
-        if self._in_flight <= FEW or len(self._gathered) >= MANY:
+        if self._hardly_busy or len(self._gathered) >= MANY:
             self._begin_gathered()
         elif self._gathering is None:
             self._gathering = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._begin_gathered)
+
+    @property
+    def _hardly_busy(self) -> bool:
+        """Nobody to wait for."""
+        return self._in_flight - len(self._gathered) <= FEW
 
     def _begin_gathered(self) -> None:
         if self._gathering is not None:
@@ -499,6 +504,8 @@ class Server:
 
     def ended(self) -> None:
         self._in_flight -= 1
+        if self._gathered and self._hardly_busy:
+            self._begin_gathered()
         if self._full and self._in_flight <= self._limit * 3 // 4:
             self._full = False
             self._room.served.set()

@@ -11,10 +11,11 @@ import pytest
 from engine_parts import until
 from prometheus_client import CollectorRegistry
 
+from authsvc import server
 from authsvc.codec.framing import frame
 from authsvc.config import LimitsConfig, ListenerConfig
 from authsvc.metrics import Metrics
-from authsvc.server import WRITE_BUFFER, LinkProtocol, Server, framing_of
+from authsvc.server import FEW, MANY, WRITE_BUFFER, LinkProtocol, Server, framing_of
 
 
 class Gate:
@@ -113,6 +114,58 @@ async def test_answers_leave_as_they_are_ready() -> None:
         given.gate.open.set()
         assert await other.ask(b"x") == b"answer to x"
         assert await peer.receive() == b"answer to slow"
+
+
+async def busy(given: Stand, peer: Peer) -> list[bytes]:
+    """So many under way that the next ones are begun together."""
+    given.gate.open.clear()
+    first = [b"under way %d" % number for number in range(FEW + 1)]
+    peer.send(*first)
+    await until(lambda: given.gate.begun == first)
+    return first
+
+
+async def test_what_comes_while_others_are_under_way_is_begun_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a moment at the latest, in the order in which it came, whatever link it came by."""
+    monkeypatch.setattr(server, "GATHER_SECONDS", 0.05)
+    async with stand() as given:
+        peer, other = await given.connect(), await given.connect()
+        first = await busy(given, peer)
+        peer.send(b"one")
+        await asyncio.sleep(0.01)
+        assert given.gate.begun == first
+        other.send(b"two")
+        await until(lambda: len(given.gate.begun) > len(first))
+        assert given.gate.begun == [*first, b"one", b"two"]
+
+
+async def test_many_wait_for_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "GATHER_SECONDS", 3_600)
+    async with stand() as given:
+        peer = await given.connect()
+        first = await busy(given, peer)
+        peer.send(*(b"%d" % number for number in range(MANY)))
+        await until(lambda: len(given.gate.begun) == len(first) + MANY)
+
+
+async def test_who_gathers_begins_when_hardly_anybody_is_under_way_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given no timer that would ever begin them, then the answers of those before do; and a stop does."""
+    monkeypatch.setattr(server, "GATHER_SECONDS", 3_600)
+    async with stand() as given:
+        peer = await given.connect()
+        await busy(given, peer)
+        peer.send(b"last")
+        await asyncio.sleep(0.01)
+        given.gate.open.set()
+        assert b"answer to last" in [await peer.receive() for _ in range(FEW + 2)]
+        given.gate.begun.clear()
+        await busy(given, peer)
+        peer.send(b"at the stop")
+        await asyncio.sleep(0.01)
+        draining = asyncio.create_task(given.server.drain(5))
+        await until(lambda: b"at the stop" in given.gate.begun)
+        given.gate.open.set()
+        assert await draining
 
 
 async def test_a_link_takes_so_many_at_once() -> None:
