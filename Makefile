@@ -3,6 +3,8 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 CONFIG ?= config/demo.toml
+# Two files of tests at a time; `make test AT_ONCE=` for one.
+AT_ONCE ?= -n 2 --dist loadfile
 
 help:   ## list these targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*##/:/' | awk -F: '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -23,14 +25,14 @@ demo: setup   ## play a story against the running engine and explain each answer
 	@$(PY) -m loadtest.story
 
 test: $(VENV)/.installed   ## the whole test suite, on the sources
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest $(AT_ONCE)
 
 check: $(VENV)/.installed   ## format, lint, types, import contracts, tests: all of it
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest $(AT_ONCE)
 
 bench: setup   ## measure every part beside its budget, then the whole system; python -m bench.growth is the long one
 	$(VENV)/bin/pytest bench --benchmark-enable --benchmark-only
