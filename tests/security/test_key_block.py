@@ -53,7 +53,8 @@ def test_a_block_of_the_standard() -> None:
 
 @pytest.mark.parametrize(("block", "cause"), [
     ("", "malformed"), (KEY.hex(), "malformed"), ("D0112P0TB00N0000", "malformed"), ("D" + "0" * 111, "malformed"),
-    (wrapped(KEY, MAC, "T", MASTER)[:-1] + "G", "malformed"), (wrapped(KEY, MAC, "T", DES_KEK), "malformed"),
+    (wrapped(KEY, MAC, "T", MASTER)[:-1] + "G", "malformed"),
+    pytest.param(wrapped(KEY, MAC, "T", DES_KEK), "malformed", id="of another kind of KEK"),
     (wrapped(KEY, MAC, "T", Kek(Secret(bytes(32)), "A")), "not_ours"),
     (wrapped(KEY, MAC, "T", MASTER).replace("M3", "P0"), "not_ours"),        # a MAC key that says it is a PIN key
     (wrapped(KEY, KINDS["pvv"], "T", MASTER), "wrong_usage"), (wrapped(KEY, KEK, "T", MASTER), "wrong_usage"),
