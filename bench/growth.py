@@ -133,8 +133,8 @@ def _copied(folder: Path) -> None:
 def _line(made_of: Mix, card: Card) -> str:
     wanted = made_of.accounts
     limits = {"cash": LIMIT, "cashless": LIMIT, "internet": LIMIT}
-    fields = {"product": wanted.product, "pan": card.pan, "expiry": card.expiry, "pin": card.pin}
-    return json.dumps({**fields, "credit_limit": LIMIT, "limits": limits}) + "\n"
+    plastic = {"pan": card.pan, "expiry": card.expiry, "pin": card.pin, "limits": limits}
+    return json.dumps({"product": wanted.product, "credit_limit": LIMIT, "cards": [plastic]}) + "\n"
 
 
 def point(growing: str, value: int, seconds: float) -> Point:

@@ -51,7 +51,8 @@ class Payer:
 def payers_of(cards: Sequence[Card], zone: bytes, books: Sequence[Book] | None = None) -> list[Payer]:
     """The cards as the traffic uses them; without `books` nothing is known of them."""
     right = pin_blocks(zone, [(card.pin, card.pan) for card in cards])
-    wrong = pin_blocks(zone, [(f"{(int(card.pin) + 1) % 10_000:04}", card.pan) for card in cards])
+    # One digit too many: of those with four, one in 10 000 has the PVV of the right one, and is right for who checks that.
+    wrong = pin_blocks(zone, [(f"{card.pin}0", card.pan) for card in cards])
     known = books if books is not None else [Book(None) for _ in cards]
     return [Payer(*each) for each in zip(cards, right, wrong, known, strict=True)]
 
