@@ -252,10 +252,10 @@ async def test_a_silent_link_is_closed() -> None:
             talking.writer.write(b"\x00\x00")  # a keep-alive is a sign of life
             await asyncio.sleep(0.2)
         assert await silent.is_closed()
+        assert given.refused("idle") == 1  # before the answer: from then on the one that waited is silent too
         given.gate.open.set()
         assert await waiting.receive() == b"answer to wait"
         assert await talking.ask(b"x") == b"answer to x"
-        assert given.refused("idle") == 1
 
 
 async def test_a_link_may_be_silent_for_ever() -> None:
