@@ -59,6 +59,8 @@ class Checkpoints:
                 _write_back(connection)
             finally:
                 connection.close()  # not the last: it writes nothing more
+        except apsw.BusyError:
+            pass  # somebody else's lock at the opening; the step between two commits does it all then
         except BaseException as error:  # noqa: BLE001 - raised in `go_on`, where somebody can act on it
             self._error = error
 
