@@ -295,9 +295,9 @@ class Decider:
         return self._products[name]
 
     async def account(self, account: AccountId) -> Account | None:
-        """The account as of its last decision, None when there never was one."""
-        tip = self._tips.get(account)
-        head = tip.head if tip else self._recent.get(account) or await self._state.load(account)
+        """The account as of its last durable decision, None when there never was one. What is still on its way to the
+        disk is shown to nobody: a crash would take it back (architecture, law 5)."""
+        head = self._recent.get(account) or await self._state.load(account)
         return head.account if head and head.account.product else None
 
 

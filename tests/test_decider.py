@@ -135,6 +135,20 @@ async def test_what_was_answered_is_on_the_disk(engine: Parts) -> None:
     assert row.decision == decision
 
 
+async def test_nobody_is_shown_what_is_not_on_the_disk(engine: Parts) -> None:
+    """Law 5, of who reads an account: a crash could still take back what is under way."""
+    under_way = [asyncio.create_task(engine.decider.decide(payment(stan))) for stan in range(20)]
+    while not all(task.done() for task in under_way):
+        shown = await engine.decider.account(ACCOUNT)
+        durable = await engine.ledger.head(ACCOUNT)
+        assert shown
+        assert durable
+        assert shown.seq <= durable.account.seq
+    after = await engine.decider.account(ACCOUNT)
+    assert after
+    assert sum(hold.amount for hold in after.holds) == 20 * 10_00
+
+
 async def test_the_copy_follows(engine: Parts) -> None:
     if not engine.state.up:
         return

@@ -52,7 +52,8 @@ async def recent_decisions(
     after: Annotated[int, QueryParameter(ge=-1, description="`next` of the call before; -1 without one")] = -1,
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
 ) -> Recent:
-    """Decisions of all accounts in the order of the journal, from a moment on. `after` goes on from the page before."""
+    """Decisions of all accounts in the order of the journal, from a moment on. `after` goes on from the page before; with
+    it alone, all that follow."""
     if since is not None and since.tzinfo is None:
         raise bad_field("since", "a time zone is needed")
     start = unix_ms(since) if since else UnixMs(desk.engine.now() - RECENT_MS)
@@ -64,7 +65,9 @@ async def recent_decisions(
         if len(found) == limit:
             break
         place, read = position, read + 1
-        if (after >= 0 or decision.at >= start) and (reason is None or reason_of(decision) == reason):
+        if (decision.at >= start or (since is None and after >= 0)) and (
+            reason is None or reason_of(decision) == reason
+        ):
             found.append(decision_view(decision))
     return Recent(found, place, more=read < len(rows) or len(rows) == ROWS_A_CALL)
 

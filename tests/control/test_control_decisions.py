@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
+from authsvc.clock import SimulatedClock
 from authsvc.control.records import WITHHELD, public
 from authsvc.model import Card, CardId, CardSet, CardStatus, Limits, Minor, Pin
 
@@ -81,6 +83,37 @@ async def test_finding(api: Api, pay: Pay, query: str, status: int, found: int |
     answer = await api("GET", f"/v1/decisions{query}")
     assert answer.status == status
     assert found is None or len(answer.body) == found
+
+
+@pytest.mark.parametrize("since", ["2026-06-15T10:00:00Z", "2026-06-15T12:00:00+02:00"])
+async def test_from_a_moment_on(api: Api, clock: SimulatedClock, since: str) -> None:
+    """Page by page, in the order of the journal, and nothing of before on any page, should the clock have been put back."""
+    opened = []
+    for seconds in (-3600, 3600, -3600, 3600):
+        clock.advance(seconds)
+        opened.append(await api.account())
+    pages, after = [], -1
+    while after < 0 or pages[-1]["more"]:
+        answer = await api("GET", f"/v1/decisions/recent?limit=1&after={after}&since={quote(since)}")
+        pages.append(answer.body)
+        after = answer.body["next"]
+    assert [line["account"] for page in pages for line in page["decisions"]] == opened[1::2]
+
+
+async def test_going_on_from_a_page(api: Api, clock: SimulatedClock) -> None:
+    """With `after` alone everything behind it, whatever the clock did."""
+    await api.account()
+    place = (await api("GET", "/v1/decisions/recent")).body["next"]
+    clock.advance(-3600)
+    account = await api.account()
+    (line,) = (await api("GET", f"/v1/decisions/recent?after={place}")).body["decisions"]
+    assert (line["account"], line["kind"]) == (account, "open_account")
+
+
+@pytest.mark.parametrize("since", ["2026-06-15T10:00:00", "yesterday"])
+async def test_no_moment(api: Api, since: str) -> None:
+    answer = await api("GET", f"/v1/decisions/recent?since={since}")
+    assert (answer.status, "since" in str(answer.body)) == (400, True)
 
 
 def _origin(stan: str) -> Any:

@@ -9,13 +9,13 @@ from functools import cache
 from pathlib import Path
 
 import redis
-from e2e_bank import luhn_number
+from e2e_bank import CANARY_PINS, luhn_number
 from e2e_wire import PVV_KEY, ZONE_PIN_KEY, clear_pin_block, cvv2, pin_block
 
 PAN = luhn_number("557529135792468")
 STRANGER = luhn_number("418039112233445")
 """A number that is never issued."""
-PIN, WRONG_PIN, NEW_PIN = "7391", "6283", "9172"
+PIN, WRONG_PIN, NEW_PIN = CANARY_PINS
 LONG_PIN = "739173917391"
 EXPIRY = "2812"
 TRACK_REST = "2011987654321"

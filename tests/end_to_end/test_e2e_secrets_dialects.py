@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import count
 
+import e2e_bank
 import pytest
 from e2e_bank import NOON, Bank, Plastic
 from e2e_canaries import (
@@ -157,6 +159,14 @@ def card_of(pan: str) -> Plastic:
     return Plastic(Noon(), "", "", pan, EXPIRY)  # type: ignore[arg-type]
 
 
+@pytest.fixture
+def same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """STAN and RRN of every run: in a message that has slipped by a byte, digits of one drawn at random could stand where
+    a field is as long as a CVV2, and be it."""
+    monkeypatch.setattr(e2e_bank, "_numbers", count(424_242))
+
+
+@pytest.mark.usefixtures("same_numbers")
 @pytest.mark.parametrize("dialect", NAMES)
 def test_describe_says_no_secret(dialect: str) -> None:
     """Of any of them, as text and as JSON, when it is told the dialect and when it has to guess; and nothing in an error."""
@@ -177,6 +187,7 @@ def test_describe_says_no_secret(dialect: str) -> None:
     assert leaks == {}
 
 
+@pytest.mark.usefixtures("same_numbers")
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=NAMES)
 def test_no_error_of_the_core_holds_a_secret(dialect: Dialect) -> None:
     """What is raised while a message is cut and understood, its arguments, and everything it is chained to."""
