@@ -81,14 +81,14 @@ class LimitsConfig(_Part, frozen=True, kw_only=True):
     `connections`, `connections_per_address`: most links of a worker, in all and from one address (0: as many as there may be in
     all); `buffered_kb`: most bytes that links hold in all, unread answers and frames not whole yet, before the fullest is cut;
     `key_overlap_seconds`: a key that a peer has changed stays good for that long, for messages under way;
-    `recent_accounts_kb`: documents of accounts lately decided on, kept at hand by an engine that decides alone."""
+    `recent_accounts_kb`: memory for accounts lately decided on, kept at hand by an engine that decides alone."""
 
     in_flight: Positive = 4096
     connections: Positive = 4096
     connections_per_address: NotNegative = 0
     buffered_kb: Positive = 262_144
     key_overlap_seconds: NotNegative = 60
-    recent_accounts_kb: Annotated[int, Meta(ge=0)] = 24_576
+    recent_accounts_kb: Annotated[int, Meta(ge=0)] = 49_152
 
 
 class LogConfig(_Part, frozen=True, kw_only=True):

@@ -56,6 +56,7 @@ from authsvc.model import (
 from authsvc.pipeline import Pipeline
 from authsvc.products import Products, load_products
 from authsvc.reload import ProductsInForce, Reloader, labels_of
+from authsvc.rules.evolve import evolve
 from authsvc.security.draws import Draws
 from authsvc.security.hsm import SoftHsm
 from authsvc.security.keys import Keys, load_keys, master_key
@@ -74,6 +75,8 @@ from authsvc.sweeper import Sweeper
 
 log = get_logger(__name__)
 
+COPY_PATIENCE_SECONDS = 1.0
+"""How far the Redis copy may be behind where nobody else decides: a busy account is written once in that time."""
 DRAIN_SECONDS = 10.0
 """How long a stop waits for messages under way; they are all waiting for one commit, so this is generous."""
 HAND_OVER_SECONDS = 5.0
@@ -127,10 +130,11 @@ class Engine:
         url = self._valkey.url if self._valkey else config.redis.url
         connection = ClusterConnection if is_cluster(url) else RedisConnection
         self._connection = connection(url, on_up=self.metrics.state_up)
-        self.state = RedisState(self._connection, self.ledger.head, self.metrics)
+        alone = config.ledger.url == EMBEDDED
+        self.state = RedisState(self._connection, self.ledger.head, self.metrics, COPY_PATIENCE_SECONDS if alone else 0)
         self.decider = Decider(
             self.products, self.state, self.ledger, self.clock, self.metrics, config.answer_within_ms / 1000,
-            RecentHeads(config.limits.recent_accounts_kb * 1024 if config.ledger.url == EMBEDDED else 0),
+            RecentHeads(config.limits.recent_accounts_kb * 1024 if alone else 0),
         )  # fmt: skip
         self.sweeper = Sweeper(self.decider, self.ledger, self.metrics, config.sweep_seconds, config.closed_holds_days)
         hsm = SoftHsm(keys)
@@ -157,7 +161,7 @@ class Engine:
     def _make_ledger(self) -> SqliteLedger | PostgresLedger:
         config, committed = self.config, self.metrics.committed
         if config.ledger.url == EMBEDDED:
-            return SqliteLedger(config.data_dir / LEDGER_FILE, committed, self._ledger_failed)
+            return SqliteLedger(config.data_dir / LEDGER_FILE, evolve, committed, self._ledger_failed)
         return PostgresLedger(
             config.ledger.url, committed, self._ledger_failed, self.metrics.ledger_up, config.ledger.partitions
         )

@@ -15,8 +15,10 @@ import redis
 from msgspec import Struct
 
 from authsvc.errors import StateDownError
-from authsvc.ledger.journal import HeadRecord
-from authsvc.model import Account, AccountId
+from authsvc.ledger.journal import HeadRecord, Record
+from authsvc.model import AccountId, Decision, Head
+from authsvc.model.documents import account_of, document_of
+from authsvc.rules.evolve import evolve
 from authsvc.state.copy import STORE_FORWARD, key_of_account
 
 BATCH_MOST = 500
@@ -24,8 +26,8 @@ BATCH_MOST = 500
 BATCHES_A_SECOND = 20
 """So that the bound on the rate holds within a tenth of a second, too."""
 
-_account = msgspec.json.Decoder(Account).decode
 
+_decision = msgspec.json.Decoder(Decision).decode
 
 Copied = tuple[str, int, bytes, str]
 """Key, sequence number, state and hash."""
@@ -36,6 +38,7 @@ class HeadReader(Protocol):
 
     def every_account(self) -> Iterator[AccountId]: ...
     def head_record(self, account: AccountId) -> HeadRecord | None: ...
+    def records(self, account: AccountId, after: int = 0) -> Iterator[Record]: ...
 
 
 class Done(Struct, frozen=True):
@@ -72,11 +75,11 @@ def rebuild(
 def _batch(reader: HeadReader, client: redis.Redis, accounts: list[AccountId], done: Done) -> Done:
     damaged, copies = [], []
     for account in accounts:
-        head = reader.head_record(account)
-        if head is None or not _is_state_of(account, head):
+        found = _newest(reader, account)
+        if found is None:
             damaged.append(account)
             continue
-        copies.append((key_of_account(account), head.seq, head.state, head.hash.hex()))
+        copies.append((key_of_account(account), found.account.seq, document_of(found.account), found.hash.hex()))
     try:
         taken = _store(client, copies)
     except redis.RedisError as error:
@@ -96,10 +99,21 @@ def _store(client: redis.Redis, copies: list[Copied]) -> list[int]:
     return pipeline.execute()
 
 
-def _is_state_of(account: AccountId, head: HeadRecord) -> bool:
-    """What cannot be read is not spread; `authsvc reconcile` tells more about it."""
+def _newest(reader: HeadReader, account: AccountId) -> Head | None:
+    """The account's document and what was decided since. None: what cannot be read is not spread; `authsvc reconcile` tells
+    more about it."""
+    head = reader.head_record(account)
+    if head is None or len(head.hash) != 32:
+        return None
     try:
-        state = _account(head.state)
-    except msgspec.DecodeError:
-        return False
-    return (state.id, state.seq, len(head.hash)) == (account, head.seq, 32)
+        state = account_of(head.state)
+        state.holds.all()
+        if (state.id, state.seq) != (account, head.state_seq):
+            return None
+        for record in reader.records(account, head.state_seq):
+            if record.columns.seq > head.seq:  # decided while we read
+                break
+            state = evolve(state, _decision(record.decision))
+    except (msgspec.DecodeError, AssertionError, LookupError):  # of a decision that does not follow
+        return None
+    return Head(state, head.hash) if state.seq == head.seq else None

@@ -15,13 +15,14 @@ from authsvc.ledger.journal import Ledger
 from authsvc.ledger.postgres import PostgresLedger
 from authsvc.ledger.sqlite import SqliteLedger
 from authsvc.model import Account, Decision, Head
+from authsvc.rules.evolve import evolve
 from bench.conftest import AT_ONCE, PerCall
 from bench.world import first_of
 
 
 @pytest.fixture
 def ledger(loop: asyncio.AbstractEventLoop, tmp_path: Path) -> Iterator[SqliteLedger]:
-    made = SqliteLedger(tmp_path / "ledger.sqlite")
+    made = SqliteLedger(tmp_path / "ledger.sqlite", evolve)
     loop.run_until_complete(made.open())
     yield made
     loop.run_until_complete(made.close())

@@ -34,6 +34,7 @@ from authsvc.model import (
     UnixMs,
 )
 from authsvc.products import Products, load_products
+from authsvc.rules.evolve import evolve
 from authsvc.security.hsm import SoftHsm
 from authsvc.security.keys import load_keys
 from authsvc.security.mint import Mint
@@ -94,7 +95,7 @@ class Parts:
 async def parts(folder: Path, redis_url: str, within: float = 5.0) -> AsyncIterator[Parts]:
     """Everything open; closed afterwards."""
     metrics = Metrics(CollectorRegistry(), products=PRODUCTS, listeners=("main",))
-    ledger = SqliteLedger(folder / "ledger.sqlite")
+    ledger = SqliteLedger(folder / "ledger.sqlite", evolve)
     connection = RedisConnection(redis_url, timeout_ms=500)  # more than the engine's 50: the machine is shared
     state = RedisState(connection, ledger.head, metrics)
     await ledger.open()

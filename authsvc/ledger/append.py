@@ -9,7 +9,7 @@ from msgspec import Struct
 from authsvc.errors import AuthsvcError
 from authsvc.ledger.journal import ZERO_HASH, Row, VaultEntry, chain
 from authsvc.model import Account, AccountId, Decision, Head
-from authsvc.model.documents import Document, as_json, document_of
+from authsvc.model.documents import as_json, document_of
 
 
 class Append(Struct):
@@ -21,31 +21,41 @@ class Append(Struct):
     decision: Decision
     encoded: bytes
     new_hash: bytes
-    document: Document
+    state: bytes
+    kept: int
     vault: VaultEntry | None
     durable: asyncio.Future[None]
 
     @property
     def row(self) -> Row:
-        return Row(self.account, self.seq, self.hash, self.encoded, self.new_hash, self.document.json, self.vault)
+        return Row(self.account, self.seq, self.hash, self.encoded, self.new_hash, self.state, self.vault)
 
     def head(self, after: Account) -> Head:
         """What this leaves of the account."""
-        return Head(after, self.new_hash, self.document.json, self.document.holds_at)
+        return Head(after, self.new_hash, self.state, self.kept)
 
 
 def append_of(
-    before: Head, decision: Decision, after: Account, vault: VaultEntry | None, durable: asyncio.Future[None]
+    before: Head,
+    decision: Decision,
+    after: Account,
+    vault: VaultEntry | None,
+    durable: asyncio.Future[None],
+    every: int = 1,
 ) -> Append:
-    """What `journal.Ledger.append` was asked for, encoded: what cannot be encoded fails this one request alone."""
+    """What `journal.Ledger.append` was asked for, encoded: what cannot be encoded fails this one request alone. `every`: how
+    many decisions on an account there may be for one document of it."""
     seq = before.account.seq
     assert decision.seq == after.seq == seq + 1
     assert decision.account == before.account.id == after.id
     assert seq > 0 or before.hash == ZERO_HASH
     encoded = as_json(decision)
     new_hash = chain(before.hash, encoded)
-    document = document_of(after, before)
-    return Append(decision.account, seq, before.hash, decision, encoded, new_hash, document, vault, durable)
+    kept = before.kept
+    state = b""
+    if kept < 0 or after.seq - kept >= every:
+        state, kept = document_of(after), after.seq
+    return Append(decision.account, seq, before.hash, decision, encoded, new_hash, state, kept, vault, durable)
 
 
 def resolve(durable: asyncio.Future[None], outcome: AuthsvcError | None) -> None:

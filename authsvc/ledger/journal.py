@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from typing import Protocol
 
 from msgspec import Struct
@@ -32,6 +33,8 @@ from authsvc.model import (
     UnixMs,
 )
 
+Evolve = Callable[[Account, Decision], Account]
+"""What a decision makes of an account (`rules.evolve`)."""
 ZERO_HASH = bytes(32)
 """The hash before the first decision of an account."""
 
@@ -56,7 +59,7 @@ class VaultEntry(Struct, frozen=True):
 
 class Row(Struct, frozen=True, array_like=True, gc=False):
     """One decision. `seq`, `hash`: the head it was decided on; `encoded`: its bytes in the journal, `new_hash` over them;
-    `state`: the account after it."""
+    `state`: the account after it, b"" where the document on the disk may stay what it is."""
 
     account: AccountId
     seq: int
@@ -89,11 +92,12 @@ class Columns(Struct, frozen=True, gc=False):
 
 
 class HeadRecord(Struct, frozen=True):
-    """A head row as it is on the disk. `state`: undecoded."""
+    """A head as it is on the disk. `state`: the account as of `state_seq`, undecoded."""
 
     seq: int
     hash: bytes
     state: bytes
+    state_seq: int
 
 
 class Record(Struct, frozen=True):

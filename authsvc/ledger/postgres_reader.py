@@ -14,7 +14,6 @@ from authsvc.ledger.holds import HoldRow
 from authsvc.ledger.journal import JournalRow, VaultEntry
 from authsvc.ledger.postgres_database import ROWS_A_TRANSACTION
 from authsvc.model import (
-    Account,
     AccountId,
     Approved,
     Authorization,
@@ -34,9 +33,9 @@ from authsvc.model import (
     UnixMs,
     names,
 )
+from authsvc.model.documents import account_of
 
 _decision = msgspec.json.Decoder(Decision).decode
-_account = msgspec.json.Decoder(Account).decode
 
 _ROW = "SELECT position, seq, hash, decision FROM journal"
 AUTHORIZATION, PRESENTMENT = "authorization", "presentment"
@@ -70,7 +69,7 @@ class PostgresReader:
 
     async def head(self, account: AccountId) -> Head | None:
         rows = await self._source.fetch("SELECT state, hash FROM head WHERE account = $1", account)
-        return next((Head(_account(state), hashed) for state, hashed in rows), None)
+        return next((Head(account_of(state.encode()), hashed) for state, hashed in rows), None)
 
     async def earlier(self, account: AccountId, key: Key, stan: str) -> Decision | None:
         # "key <> 0" lets the planner use the partial index, here and for rrn and stan below.

@@ -71,10 +71,9 @@ class PostgresRecords:
 
     def head_record(self, account: AccountId) -> HeadRecord | None:
         rows = self._fetch("SELECT seq, hash, state FROM head WHERE account = $1", account)
-        return next((HeadRecord(seq, hashed, state.encode()) for seq, hashed, state in rows), None)
+        return next((HeadRecord(seq, hashed, state.encode(), seq) for seq, hashed, state in rows), None)
 
-    def records(self, account: AccountId) -> Iterator[Record]:
-        after = 0
+    def records(self, account: AccountId, after: int = 0) -> Iterator[Record]:
         while rows := self._fetch(_RECORDS, account, after, PAGE):
             for seq, at, kind, key, rrn, stan, hashed, decision in rows:
                 found = Columns(account, seq, UnixMs(at), kind, Key(key), rrn, stan)

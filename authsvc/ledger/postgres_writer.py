@@ -192,8 +192,7 @@ def _arguments(batch: Batch) -> list[list[object]]:
     appends = batch.appends
     ends = [(batch.chains[account][0], batch.chains[account][-1]) for account in sorted(batch.chains)]
     heads: list[Row] = [
-        (last.account, first.seq, first.hash, last.seq + 1, last.new_hash, last.document.json.decode())
-        for first, last in ends
+        (last.account, first.seq, first.hash, last.seq + 1, last.new_hash, last.state.decode()) for first, last in ends
     ]
     holds = hold_rows(append.decision for append in appends)
     placed: list[Row] = [

@@ -15,14 +15,13 @@ from msgspec import Struct
 
 from authsvc.ledger.entries import EntryRow, entries_of
 from authsvc.ledger.holds import OPEN, HoldRow, row_of
-from authsvc.ledger.journal import ZERO_HASH, HeadRecord, Record, chain, columns
+from authsvc.ledger.journal import ZERO_HASH, Evolve, HeadRecord, Record, chain, columns
 from authsvc.model import Account, AccountId, Decision, Head, HoldEnded, HoldId, UnixMs
+from authsvc.model.documents import account_of
 
-Evolve = Callable[[Account, Decision], Account]
 Copy = Callable[[AccountId], Head | None]
 
 _decision = msgspec.json.Decoder(Decision).decode
-_account = msgspec.json.Decoder(Account).decode
 
 
 class What(StrEnum):
@@ -53,7 +52,7 @@ class LedgerReader(Protocol):
     def snapshot(self) -> AbstractContextManager[None]: ...
     def every_account(self) -> Iterator[AccountId]: ...
     def head_record(self, account: AccountId) -> HeadRecord | None: ...
-    def records(self, account: AccountId) -> Iterator[Record]: ...
+    def records(self, account: AccountId, after: int = 0) -> Iterator[Record]: ...
     def hold(self, account: AccountId, hold_id: HoldId) -> HoldRow | None: ...
     def holds(self, account: AccountId) -> Iterator[HoldRow]: ...
     def entries(self, account: AccountId) -> Iterator[EntryRow]: ...
@@ -80,6 +79,8 @@ class _Walk:
         self._state = Account(id=account)
         self._hash = ZERO_HASH
         self._product = ""
+        self._head = reader.head_record(account)
+        self._documented: Account | None = None
         self._copied: Head | None = Head(self._state, self._hash) if copy and copy.account.seq == 0 else None
         self._entries = reader.entries(account)
         self._entries_agree = True
@@ -88,7 +89,7 @@ class _Walk:
 
     def run(self) -> list[Difference]:
         sound = all(self._step(record) for record in self._reader.records(self._state.id))
-        head = self._reader.head_record(self._state.id)
+        head = self._head
         if sound:
             self._check_head(head)
             if head is not None and head.seq == self._state.seq:  # else the journal is shorter, and that was said
@@ -123,6 +124,8 @@ class _Walk:
         self._state, self._hash, self._product = after, record.hash, decision.product
         if self._copy is not None and self._copy.account.seq == seq:
             self._copied = Head(after, record.hash)
+        if self._head is not None and self._head.state_seq == seq:
+            self._documented = after
         return True
 
     def _check_ended_holds(self, decision: Decision) -> None:
@@ -158,16 +161,21 @@ class _Walk:
         elif head.hash != self._hash:
             self._differs(What.HEAD, seq, "the head row has another hash")
         else:
-            self._check_state(head.state)
+            self._check_state(head)
 
-    def _check_state(self, state: bytes) -> None:
+    def _check_state(self, head: HeadRecord) -> None:
+        """The document is as of one of the decisions: of the last one, or of one that was not long before."""
         try:
-            account = _account(state)
+            account = account_of(head.state)
         except msgspec.DecodeError:
-            self._differs(What.HEAD, self._state.seq, "the state of the head row cannot be read")
+            self._differs(What.HEAD, head.seq, "the state of the account cannot be read")
             return
-        if account != self._state:
-            self._differs(What.HEAD, self._state.seq, _unequal_fields(self._state, account))
+        if self._documented is None:
+            self._differs(
+                What.HEAD, head.seq, f"the state of the account is as of {head.state_seq}, which nobody decided"
+            )
+        elif account != self._documented:
+            self._differs(What.HEAD, head.state_seq, _unequal_fields(self._documented, account))
 
     def _check_open_holds(self) -> None:
         expected = {hold.id: row_of(hold, self._state.id, self._product) for hold in self._state.holds}

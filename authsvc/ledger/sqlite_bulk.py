@@ -26,8 +26,10 @@ CHECKPOINT_PAGES = 32_000
 """128 MB of log between two checkpoints: pages that many orders touch are written back once. Nobody waits for answers."""
 # Documents come as bytes and are stored as the text they are: no copy in another encoding.
 HEADS = """
-WITH new (account, hash, state) AS (VALUES {rows})
-INSERT INTO head (account, seq, hash, state) SELECT account, 1, hash, CAST(state AS TEXT) FROM new"""
+WITH new (account, hash) AS (VALUES {rows}) INSERT INTO head (account, seq, hash) SELECT account, 1, hash FROM new"""
+STATES = """
+WITH new (account, state) AS (VALUES {rows})
+INSERT INTO states (account, seq, state) SELECT account, 1, CAST(state AS TEXT) FROM new"""
 JOURNAL = """
 WITH new (account, at, decision, hash) AS (VALUES {rows})
 INSERT INTO journal (account, seq, at, kind, key, rrn, stan, decision, hash)
@@ -80,7 +82,8 @@ class SqliteBulk:
     def _insert(self, accounts: Sequence[Opened]) -> None:
         journal = [(each.account, each.at, each.decision, each.hash) for each in accounts]
         vault = sorted(row for each in accounts for row in each.vault)
-        self._run(HEADS, [(each.account, each.hash, each.state) for each in accounts])
+        self._run(HEADS, [(each.account, each.hash) for each in accounts])
+        self._run(STATES, [(each.account, each.state) for each in accounts])
         self._run(JOURNAL, journal)
         self._run(ENTRIES, [row for each in accounts for row in each.entries])
         self._run(VAULT, vault)

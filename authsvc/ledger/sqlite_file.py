@@ -12,7 +12,7 @@ import apsw
 
 from authsvc.errors import ConfigError
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 LOCK_SECONDS = 3.0
 """How long a start waits for the end of the writer of an engine that was killed."""
 BUSY_MS = 5_000

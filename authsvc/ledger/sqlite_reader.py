@@ -12,10 +12,9 @@ import msgspec
 from authsvc.gauges import EXPIRING_MS, Held, OpenHolds
 from authsvc.ledger.entries import CARDHOLDER, EntryRow
 from authsvc.ledger.holds import HoldRow
-from authsvc.ledger.journal import Columns, HeadRecord, JournalRow, Record, VaultEntry
+from authsvc.ledger.journal import Columns, Evolve, HeadRecord, JournalRow, Record, VaultEntry
 from authsvc.ledger.sqlite_file import open_reader_connection
 from authsvc.model import (
-    Account,
     AccountId,
     Approved,
     Authorization,
@@ -36,9 +35,9 @@ from authsvc.model import (
     UnixMs,
     names,
 )
+from authsvc.model.documents import account_of
 
 _decision = msgspec.json.Decoder(Decision).decode
-_account = msgspec.json.Decoder(Account).decode
 
 AUTHORIZATION, PRESENTMENT = "authorization", "presentment"
 """Kinds of journal rows that can be the original of another."""
@@ -50,6 +49,8 @@ FROM holds INDEXED BY holds_open WHERE status = 'open'"""
 _HELD = "SELECT product, count(*), sum(amount) FROM holds INDEXED BY holds_open WHERE status = 'open' GROUP BY product"
 _ENTRY = "SELECT account, seq, leg, at, posting, kind, card, debit, credit, amount FROM entries"
 _VAULT = "SELECT pan_hash, account, card, last4, sealed_pan FROM vault"
+_HEAD = """
+SELECT head.seq, hash, state, states.seq FROM head LEFT JOIN states USING (account) WHERE head.account = ?"""
 _NEXT_ACCOUNT = """
 SELECT min(account) FROM (SELECT min(account) AS account FROM head WHERE account > ?1
                           UNION ALL SELECT min(account) FROM journal WHERE account > ?1
@@ -65,9 +66,16 @@ class SqliteReader:
     def close(self) -> None:
         self._connection.close()
 
-    def head(self, account: AccountId) -> Head | None:
+    def head(self, account: AccountId, evolve: Evolve) -> Head | None:
+        """What was decided since the document was written is taken in: some 25 µs each."""
         found = self.head_record(account)
-        return None if found is None else Head(_account(found.state), found.hash)
+        if found is None:
+            return None
+        known = account_of(found.state)
+        since = f"{_ROW} WHERE account = ? AND seq > ? AND seq <= ? ORDER BY seq"
+        for row in self._rows(since, account, found.state_seq, found.seq):
+            known = evolve(known, row.decision)
+        return Head(known, found.hash, kept=found.state_seq)
 
     def earlier(self, account: AccountId, key: Key, stan: str) -> Decision | None:
         # "stan <> ''", "stan = ''" and "key <> 0" are what the partial indexes ask for, here and below.
@@ -195,13 +203,13 @@ class SqliteReader:
             yield AccountId(account)
 
     def head_record(self, account: AccountId) -> HeadRecord | None:
-        query = "SELECT seq, hash, state FROM head WHERE account = ?"
-        rows = self._connection.execute(query, (account,))
-        return next((HeadRecord(seq, hashed, state.encode()) for seq, hashed, state in rows), None)
+        rows = self._connection.execute(_HEAD, (account,))
+        found = ((seq, hashed, (state or "").encode(), at or 0) for seq, hashed, state, at in rows)
+        return next((HeadRecord(*one) for one in found), None)
 
-    def records(self, account: AccountId) -> Iterator[Record]:
-        query = "SELECT seq, at, kind, key, rrn, stan, hash, decision FROM journal WHERE account = ? ORDER BY seq"
-        for seq, at, kind, key, rrn, stan, hashed, decision in self._connection.execute(query, (account,)):
+    def records(self, account: AccountId, after: int = 0) -> Iterator[Record]:
+        query = "SELECT seq, at, kind, key, rrn, stan, hash, decision FROM journal WHERE account = ? AND seq > ? ORDER BY seq"
+        for seq, at, kind, key, rrn, stan, hashed, decision in self._connection.execute(query, (account, after)):
             found = Columns(account, seq, UnixMs(at), kind, Key(key), rrn, stan)
             yield Record(found, hashed, decision.encode())
 

@@ -19,10 +19,11 @@ from authsvc.model import AccountId, UnixMs
 
 Values = tuple[str | bytes | int | None, ...]
 
-INSERT_HEAD = (
-    "INSERT INTO head (account, seq, hash, state) VALUES (?, ?, ?, CAST(? AS TEXT)) ON CONFLICT (account) DO NOTHING"
-)
-MOVE_HEAD = "UPDATE head SET seq = ?, hash = ?, state = CAST(? AS TEXT) WHERE account = ? AND seq = ? AND hash = ?"
+INSERT_HEAD = "INSERT INTO head (account, seq, hash) VALUES (?, ?, ?) ON CONFLICT (account) DO NOTHING"
+MOVE_HEAD = "UPDATE head SET seq = ?, hash = ? WHERE account = ? AND seq = ? AND hash = ?"
+KEEP_STATE = """
+INSERT INTO states (account, seq, state) VALUES (?, ?, CAST(? AS TEXT))
+ON CONFLICT (account) DO UPDATE SET seq = excluded.seq, state = excluded.state"""
 INSERT_JOURNAL = """
 INSERT INTO journal (account, seq, at, kind, key, rrn, stan, decision, hash) VALUES (?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), ?)"""
 INSERT_HOLD = """
@@ -105,21 +106,25 @@ def _apply(connection: apsw.Connection, found: Sequence[Found]) -> None:
 def _move_heads(connection: apsw.Connection, rows: Sequence[Row]) -> None:
     """Compare-and-set. Several decisions of one account, each on top of the one before, move its head once."""
     chains: dict[AccountId, tuple[Row, Row]] = {}
+    states: dict[AccountId, Values] = {}
     for row in rows:
         first, last = chains.get(row.account, (row, None))
         if last is not None and (last.new_hash, last.seq + 1) != (row.hash, row.seq):
             raise StaleAccountError(row.account)
         chains[row.account] = (first, row)
+        if row.state:
+            states[row.account] = (row.account, row.seq + 1, row.state)
     new: list[Values] = []
     moved: list[Values] = []
     for account, (first, last) in chains.items():
-        head: Values = (last.seq + 1, last.new_hash, last.state)
+        head: Values = (last.seq + 1, last.new_hash)
         if first.seq == 0:
             new.append((account, *head))
         else:
             moved.append((*head, account, first.seq, first.hash))
     if _run(connection, INSERT_HEAD, new) + _run(connection, MOVE_HEAD, moved) != len(chains):
         raise StaleAccountError(rows[0].account)
+    connection.executemany(KEEP_STATE, states.values())
 
 
 def _journal_row(row: Row, extracted: Extract) -> Values:

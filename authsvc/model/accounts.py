@@ -1,4 +1,4 @@
-"""What is known: the state document of one account, with its cards and holds."""
+"""What is known: the state document of one account, with its cards."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from authsvc.model.commands import (
     Limits,
     VirtualStatus,
 )
+from authsvc.model.hold_list import NO_HOLDS, HoldList
+from authsvc.model.holds import Bucket, Foreign, ScaUse
 from authsvc.model.messages import (
     Origin,
     Original,
@@ -49,21 +51,6 @@ class Used(Struct, frozen=True, gc=False, omit_defaults=True):
     cash_count: int = 0
     cashless_count: int = 0
     internet_count: int = 0
-
-
-class Foreign(Struct, frozen=True, gc=False, omit_defaults=True):
-    """How a foreign amount came to PLN. `amount`, `currency`: of the transaction (DE4, DE49); `pln`: grosze it came to;
-    `basis`, `basis_currency`: what was converted (DE4 or DE6), at `rate` millionths of a zloty for one unit of it;
-    `table`: day of the bank's table, "" when the scheme had converted to PLN; `markup`: hundredths of a percent on top."""
-
-    amount: Minor
-    currency: str
-    pln: Minor
-    basis: Minor
-    basis_currency: str
-    rate: int
-    table: str = ""
-    markup: int = 0
 
 
 class ChipCounter(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -166,56 +153,6 @@ class Card(Struct, frozen=True, omit_defaults=True):
     trusted: tuple[str, ...] = ()  # merchants (DE42) that the holder trusts
 
 
-class Bucket(StrEnum):
-    """Which day limits an amount counts into: INTERNET counts into cashless and internet; NONE into nothing."""
-
-    CASH = "cash"
-    CASHLESS = "cashless"
-    INTERNET = "internet"
-    NONE = "none"
-
-
-class ScaUse(StrEnum):
-    """Which counter of payments without SCA an approval was added to."""
-
-    NONE = "none"
-    CONTACTLESS = "contactless"
-    LOW_VALUE = "low_value"
-
-
-class Increment(Struct, frozen=True, omit_defaults=True):
-    """What an incremental authorization added to a hold, grosze, and the day it counted into."""
-
-    origin: Origin
-    amount: Minor
-    day: Day
-
-
-class Hold(Struct, frozen=True, omit_defaults=True):
-    """Money set aside by an approval, grosze. `day`, `bucket`, `sca_use`, `scas`: what it counted into and when, so
-    that a reversal gives back the right counters; `first_amount`: before partial reversals; `amount` is with the
-    increments; `cash`: the part of it that was paid out as cashback; `link`: DE48.63."""
-
-    id: HoldId
-    card: CardId
-    amount: Minor
-    first_amount: Minor
-    created: UnixMs
-    expires: UnixMs
-    origin: Origin
-    authorization_code: str
-    day: Day
-    bucket: Bucket
-    sca_use: ScaUse = ScaUse.NONE
-    scas: int = 0
-    foreign: Foreign | None = None  # how the amount came to PLN, None where it was
-    exemption: str = ""  # what freed it from SCA, a name of the product's `exemptions`
-    cash: Minor = Minor(0)
-    with_cash: bool = False  # a cashback: it is one of the day's cash count as well, whatever is left of its cash
-    link: str = ""
-    increments: tuple[Increment, ...] = ()
-
-
 class PostingKind(StrEnum):
     """What money moved for. The chart of accounts has a movement for each."""
 
@@ -271,15 +208,6 @@ class Posting(Struct, frozen=True, omit_defaults=True):
     reference: str = ""  # of a transfer: where it went
 
 
-class HoldEnd(StrEnum):
-    """How a hold ended; it ends once."""
-
-    REVERSED = "reversed"
-    EXPIRED = "expired"
-    POSTED = "posted"
-    RELEASED = "released"
-
-
 class EarlyReversal(Struct, frozen=True, omit_defaults=True):
     """A reversal that came before its original, remembered so that the late original holds nothing."""
 
@@ -306,13 +234,13 @@ class Account(Struct, frozen=True, omit_defaults=True):
     balance: Minor = Minor(0)
     credit_limit: Minor = Minor(0)
     cards: dict[CardId, Card] = {}
-    holds: tuple[Hold, ...] = ()
     posted: tuple[Posting, ...] = ()
     owed: dict[PostingKind, Minor] = {}
     early_reversals: tuple[EarlyReversal, ...] = ()
     recent_keys: tuple[int, ...] = ()
     recent_at: tuple[int, ...] = ()
     recent_since: UnixMs = UnixMs(0)
+    holds: HoldList = NO_HOLDS  # last, as in the document: `documents`
 
 
 STRAY = "stray"
@@ -321,13 +249,13 @@ STRAY = "stray"
 
 class Head(Struct, frozen=True, eq=False):
     """An account and the hash of its last decision: what an append must name to be taken. Before the first: 32 zeros.
-    `state`: the account as JSON, where somebody has encoded it already, and `holds_at`: where its first hold begins there, 0
-    when nobody knows (see `documents`); neither counts in comparisons."""
+    `state`: the account as JSON, where somebody has encoded it already; `kept`: sequence number of the newest document of it
+    in the journal, -1 when nobody knows. Neither counts in comparisons."""
 
     account: Account
     hash: bytes
     state: bytes = b""
-    holds_at: int = 0
+    kept: int = -1
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Head) and (self.hash, self.account) == (other.hash, other.account)

@@ -10,9 +10,6 @@ from authsvc.model.accounts import (
     Card,
     Counters,
     EarlyReversal,
-    Hold,
-    HoldEnd,
-    Increment,
     Leg,
     Posting,
     PostingKind,
@@ -21,6 +18,7 @@ from authsvc.model.commands import (
     AccountStatus,
     Request,
 )
+from authsvc.model.holds import Hold, HoldEnd, Increment
 from authsvc.model.names import (
     AccountId,
     CardId,

@@ -39,6 +39,7 @@ MODULES = (
     "ledger/sqlite.py",
     "metrics.py",
     "model/documents.py",
+    "model/hold_list.py",
     "payment_series.py",
     "pipeline.py",
     "rules/*.py",

@@ -45,8 +45,7 @@ def room_for_a_hold(case: Case) -> Refused | None:
 
 
 def has_room(case: Case) -> bool:
-    holds = case.account.holds
-    return len(holds) < MAX_OPEN_HOLDS or sum(hold.expires > case.now for hold in holds) < MAX_OPEN_HOLDS
+    return case.account.holds.open(case.now) < MAX_OPEN_HOLDS
 
 
 def approve(case: Case, holds: bool = True) -> tuple[Approved, Answer]:

@@ -85,4 +85,4 @@ class Case:
 
 def expired_holds(account: Account, now: UnixMs) -> list[Change]:
     """Holds whose time is over end with the next decision of the account, at the moment they were due (P §10.9)."""
-    return [HoldEnded(hold.id, HoldEnd.EXPIRED, hold.expires) for hold in account.holds if hold.expires <= now]
+    return [HoldEnded(hold.id, HoldEnd.EXPIRED, hold.expires) for hold in account.holds.due(now)]

@@ -97,7 +97,7 @@ def _done(command: Command, account: Account, product: Product, now: UnixMs) -> 
     if isinstance(command, Charge):
         return charge.charge(command, account, product, now)
     if isinstance(command, ExpireHolds):  # `decide` ends what is due before any command
-        return Done("hold", {"open": sum(hold.expires > now for hold in account.holds)})
+        return Done("hold", {"open": account.holds.open(now)})
     if isinstance(command, SetAccountStatus):
         return _set_status(command, account)
     if isinstance(command, NEEDS_AN_AGREEMENT) and account.status is not AccountStatus.OPEN:

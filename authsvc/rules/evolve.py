@@ -24,6 +24,7 @@ from authsvc.model import (
     HoldIncreased,
     HoldPlaced,
     HoldReduced,
+    Increment,
     KeyRemembered,
     Noticed,
     PinChanged,
@@ -57,14 +58,13 @@ def apply(account: Account, change: Change) -> Account:  # noqa: C901 - one case
     """One fact."""
     match change:
         case HoldPlaced(hold):
-            return replace(account, holds=(*account.holds, hold))
+            return replace(account, holds=account.holds.with_one(hold))
         case HoldEnded(ended):
-            return replace(account, holds=tuple(hold for hold in account.holds if hold.id != ended))
+            return replace(account, holds=account.holds.without(ended))
         case HoldReduced(reduced, amount, cash, increments):
             return _hold(account, reduced, amount=amount, cash=cash, increments=increments)
         case HoldIncreased(increased, amount, increment):
-            before = next(hold for hold in account.holds if hold.id == increased)
-            return _hold(account, increased, amount=amount, increments=(*before.increments, increment))
+            return _hold(account, increased, amount=amount, increment=increment)
         case Posted():
             return _owing(account, change, (*account.posted[change.forget :], change.posting))
         case PostingReduced():
@@ -98,10 +98,14 @@ def apply(account: Account, change: Change) -> Account:  # noqa: C901 - one case
             assert_never(change)
 
 
-def _hold(account: Account, hold_id: HoldId, **fields: object) -> Account:
+def _hold(account: Account, hold_id: HoldId, increment: Increment | None = None, **fields: object) -> Account:
     """The account with one of its holds changed."""
-    holds = tuple(replace(hold, **fields) if hold.id == hold_id else hold for hold in account.holds)
-    return replace(account, holds=holds)
+    hold = account.holds.by_id(hold_id)
+    if hold is None:
+        return account
+    if increment is not None:
+        fields["increments"] = (*hold.increments, increment)
+    return replace(account, holds=account.holds.with_changed(replace(hold, **fields)))
 
 
 def _owing(account: Account, moved: Posted | PostingReduced, posted: tuple[Posting, ...]) -> Account:

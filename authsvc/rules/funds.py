@@ -52,12 +52,12 @@ def _takes_part(case: Case, request: Authorization) -> bool:
 
 def held(account: Account, now: UnixMs) -> Minor:
     """Sum of the holds that are open as of `now`, grosze."""
-    return Minor(sum(hold.amount for hold in account.holds if hold.expires > now))
+    return account.holds.total(now)
 
 
 def held_by(account: Account, card: CardId, now: UnixMs) -> Minor:
     """Sum of one card's open holds, grosze."""
-    return Minor(sum(hold.amount for hold in account.holds if hold.card == card and hold.expires > now))
+    return account.holds.of_card(card, now)
 
 
 def account_room(account: Account, now: UnixMs) -> Minor:

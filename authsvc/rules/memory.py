@@ -6,7 +6,7 @@ journal. What it cannot know (an answer given earlier, an original whose hold ha
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
@@ -72,7 +72,8 @@ def open_original(reversal: Reversal, account: Account) -> Hold | None:
     """The open hold that a reversal names, itself or one of its increments, newest first."""
     if reversal.undoes_claim:
         return None
-    for hold in reversed(account.holds):
+    original = reversal.original
+    for hold in account.holds.having(original.stan or original.rrn):
         if hold.card == reversal.card and (
             is_named(reversal, hold.origin) or increment_named(reversal, hold) is not None
         ):
@@ -128,7 +129,7 @@ def _is_claim_named(reversal: Reversal, posting: Posting) -> bool:
 def hold_to_add_to(request: Authorization, account: Account) -> Hold | None:
     """The hold of the same card that an incremental authorization names: by DE90, else by DE48.63."""
     original, origin = request.adds_to, request.origin
-    for hold in reversed(account.holds):
+    for hold in account.holds.having(request.link if original is None else original.stan or original.rrn):
         if hold.card != request.card:
             continue
         if original is not None:
@@ -142,17 +143,21 @@ def hold_to_add_to(request: Authorization, account: Account) -> Hold | None:
 def hold_presented(request: Presentment, account: Account) -> Hold | None:
     """The hold that a presentment claims: by DE90; else by its link (DE48.63); else by authorization code, with the RRN to tell
     two of them apart; else by RRN alone."""
-    holds = [hold for hold in reversed(account.holds) if hold.card == request.card]
     origin, original = request.origin, request.original
+
+    def holds(having: str) -> Iterator[Hold]:
+        return (hold for hold in account.holds.having(having) if hold.card == request.card) if having else iter(())
+
     if original.stan:
-        return next((hold for hold in holds if names(original, "", origin.merchant, hold.origin)), None)
-    if request.link and (linked := next((hold for hold in holds if hold.link == request.link), None)) is not None:
+        named = (hold for hold in holds(original.stan) if names(original, "", origin.merchant, hold.origin))
+        return next(named, None)
+    linked = next((hold for hold in holds(request.link) if hold.link == request.link), None)
+    if linked is not None:
         return linked
-    coded = [hold for hold in holds if request.code and hold.authorization_code == request.code]
+    coded = [hold for hold in holds(request.code) if hold.authorization_code == request.code]
     if len(coded) == 1:
         return coded[0]
-    wanted = coded or holds
-    return next((hold for hold in wanted if original.rrn and hold.origin.rrn == original.rrn), None)
+    return next((hold for hold in coded or holds(original.rrn) if hold.origin.rrn == original.rrn != ""), None)
 
 
 def early_reversal_of(request: Authorization | Presentment, account: Account) -> EarlyReversal | None:

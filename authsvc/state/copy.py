@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import cast
@@ -19,10 +20,13 @@ import msgspec
 from authsvc.errors import LedgerDownError, StateDownError
 from authsvc.logs import get_logger
 from authsvc.metrics import Metrics, MissCause
-from authsvc.model import Account, AccountId, Head
+from authsvc.model import AccountId, Head
+from authsvc.model.documents import account_of, document_of
 from authsvc.state.cluster import ClusterConnection
 from authsvc.state.connection import RedisConnection, Reply, Word
 
+LOOK_SECONDS = 0.01
+"""From one look at the states that wait to the next."""
 FromJournal = Callable[[AccountId], Awaitable[Head | None]]
 
 # KEYS[1] the account's key; ARGV: v, s, h. A `v` that is no number is garbage: anything is newer than it. Returns 0 when
@@ -36,8 +40,6 @@ return 0
 STORE_FORWARD_SHA = hashlib.sha1(STORE_FORWARD, usedforsecurity=False).hexdigest().encode()
 
 log = get_logger(__name__)
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Account).decode
 
 
 def key_of_account(account: AccountId) -> str:
@@ -45,15 +47,31 @@ def key_of_account(account: AccountId) -> str:
     return f"acct:{{{account}}}"
 
 
+class _Late:
+    """An account that Redis got not long ago: the newest state since, and when that one may follow."""
+
+    def __init__(self, due: float) -> None:
+        self.head: Head | None = None
+        self.due = due
+
+
 class RedisState:
-    """What the pipeline knows of accounts. `from_journal` reads the head row; its LedgerDownError passes through."""
+    """What the pipeline knows of accounts. `from_journal` reads the head row; its LedgerDownError passes through. `patience`:
+    seconds from one state of an account that Redis gets to the next, where nobody else decides; 0: it gets each."""
 
     def __init__(
-        self, connection: RedisConnection | ClusterConnection, from_journal: FromJournal, metrics: Metrics
+        self,
+        connection: RedisConnection | ClusterConnection,
+        from_journal: FromJournal,
+        metrics: Metrics,
+        patience: float = 0.0,
     ) -> None:
         self._connection = connection
         self._from_journal = from_journal
         self._metrics = metrics
+        self._patience = patience
+        self._late: OrderedDict[AccountId, _Late] = OrderedDict()
+        self._next_look: asyncio.TimerHandle | None = None
         self._reads: dict[AccountId, asyncio.Task[Head | None]] = {}
         self._doubted: dict[AccountId, asyncio.Task[None]] = {}
         self._store_failing = False
@@ -65,6 +83,9 @@ class RedisState:
 
     async def load(self, account: AccountId) -> Head | None:
         """The account as Redis knows it, else as the journal does; None when neither does. It may be behind."""
+        late = self._late.get(account)
+        if late is not None and late.head is not None:
+            return late.head
         try:
             reply = await self._connection.call("HMGET", key_of_account(account), "v", "s", "h")
         except StateDownError:
@@ -84,6 +105,7 @@ class RedisState:
         Sound because the copy is written after the journal: what is read from it first cannot be ahead of what the
         journal says later.
         """
+        self._late.pop(account, None)
         copied = await self._sequence(account)
         head = await self._from_journal(account)
         if copied is not None and (head is None or copied >= head.account.seq):
@@ -94,8 +116,33 @@ class RedisState:
 
     def store(self, head: Head) -> None:
         """Give Redis a newer state. Nobody waits for it; a state that is not newer changes nothing."""
-        if self._connection.up:
+        if not self._connection.up:
+            return
+        if not self._patience:
             self._store(head)
+        elif (late := self._late.get(head.account.id)) is not None:
+            late.head = head
+        else:
+            self._store_and_rest(head)
+
+    def _store_and_rest(self, head: Head) -> None:
+        """What comes for this account from now on waits."""
+        self._store(head)
+        loop = asyncio.get_running_loop()
+        self._late[head.account.id] = _Late(loop.time() + self._patience)
+        if self._next_look is None:
+            self._next_look = loop.call_later(LOOK_SECONDS, self._store_late)
+
+    def _store_late(self) -> None:
+        """Those whose time is over; a hundredth of a second has few of them, and nobody waits for long."""
+        loop = asyncio.get_running_loop()
+        self._next_look = None
+        while self._late and next(iter(self._late.values())).due <= loop.time():
+            _, late = self._late.popitem(last=False)
+            if late.head is not None and self._connection.up:
+                self._store_and_rest(late.head)
+        if self._late and self._next_look is None:
+            self._next_look = loop.call_later(LOOK_SECONDS, self._store_late)
 
     async def peek(self, account: AccountId) -> Head | None:
         """What the copy itself holds, without the journal; None when missing, damaged or out of reach (see `up`)."""
@@ -106,6 +153,12 @@ class RedisState:
 
     async def close(self) -> None:
         """Let go of Redis, and end the journal reads that nobody waits for any more."""
+        if self._next_look is not None:
+            self._next_look.cancel()
+        for late in self._late.values():
+            if late.head is not None:
+                self._store(late.head)
+        self._late.clear()
         for read in [*self._reads.values(), *self._doubted.values()]:
             read.cancel()
         await self._connection.close()
@@ -139,7 +192,7 @@ class RedisState:
 
     def _store(self, head: Head, done: Callable[[], None] | None = None) -> None:
         account = head.account
-        words = (b"1", key_of_account(account.id), account.seq, head.state or _encode(account), head.hash.hex())
+        words = (b"1", key_of_account(account.id), account.seq, head.state or document_of(account), head.hash.hex())
         # No closure that resends itself: it would be a cycle, and keep the state until the next garbage collection.
         stored = partial(self._stored, account.id, words, done)
         self._connection.send(b"EVALSHA", STORE_FORWARD_SHA, *words, on_reply=stored)
@@ -222,7 +275,8 @@ def head_in(account: AccountId, reply: Reply) -> Head | None:
         return None
     try:
         seq, state, digest = reply
-        found = _decode(state)
+        found = account_of(state)
+        found.holds.all()  # looked into here, where a damaged one can still be replaced
         head = Head(found, bytes.fromhex(digest.decode()))
         right = found.id == account and found.seq == int(seq) and len(head.hash) == 32
     except (msgspec.DecodeError, ValueError, TypeError, AttributeError, RecursionError):

@@ -46,6 +46,7 @@ from authsvc.model import (
     UnixMs,
 )
 from authsvc.products import Products, load_products
+from authsvc.rules.evolve import evolve
 from authsvc.security.hsm import SoftHsm
 from authsvc.security.keys import load_keys
 from authsvc.security.mint import Mint
@@ -177,7 +178,7 @@ async def engine(
     """Rules, SQLite ledger and Valkey as `engine.Engine` puts them together, without its listeners."""
     valkey.flushall()
     metrics = Metrics(CollectorRegistry(), products=products, listeners=())
-    ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite", evolve)
     connection = RedisConnection(f"unix://{valkey.connection_pool.connection_kwargs['path']}")
     state = RedisState(connection, ledger.head, metrics)
     await ledger.open()

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -129,3 +130,12 @@ def run(*words: str, stdin: str | None = None) -> subprocess.CompletedProcess[st
     return subprocess.run(
         [AUTHSVC, *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False, input=stdin
     )
+
+
+def until(so: Callable[[], bool]) -> None:
+    """Wait for it, 40 seconds at most."""
+    for _ in range(20_000):
+        if so():
+            return
+        time.sleep(0.002)
+    raise AssertionError("it never came to that")

@@ -8,8 +8,6 @@ import json
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,7 @@ from cardutil.mciipm import IpmWriter, VbsReader, unblock_1014
 from click.testing import CliRunner, Result
 from conftest import Start
 from e2e_bank import Bank, Plastic
-from e2e_process import AUTHSVC, ROOT, EngineProcess
+from e2e_process import AUTHSVC, ROOT, EngineProcess, until
 
 from authsvc.cli import main
 
@@ -181,14 +179,6 @@ CARDS, EACH = 8, 300
 def begin(engine: EngineProcess, file: Path, to: Path) -> subprocess.Popen[bytes]:
     words = [AUTHSVC, "present", str(file), "--url", engine.url, "--report", str(to)]
     return subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def until(so: Callable[[], bool]) -> None:
-    for _ in range(20_000):
-        if so():
-            return
-        time.sleep(0.002)
-    raise AssertionError("it never came to that")
 
 
 def posted(cards: list[Plastic]) -> int:

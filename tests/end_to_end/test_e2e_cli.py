@@ -9,8 +9,8 @@ import apsw
 import pytest
 from click.testing import CliRunner, Result
 from conftest import Start
-from e2e_bank import Bank
-from e2e_process import EngineProcess
+from e2e_bank import Bank, Plastic
+from e2e_process import EngineProcess, until
 from e2e_wire import encode
 
 from authsvc.cli import main
@@ -78,18 +78,26 @@ def test_reconcile_beside_a_running_engine(bank: Bank) -> None:
     clean = run("reconcile", *bank.engine.settings)
     assert clean.exit_code == 0, clean.stdout
     assert "Redis copy: compared" in clean.stdout
+    decided = len(bank.api.get(f"/v1/accounts/{card.account}/journal"))
+    until(lambda: copied(card) == decided)  # a second behind at most
     bank.engine.valkey().hset(f"acct:{{{card.account}}}", "h", "00" * 32)  # the copy of another history
     dirty = run("reconcile", *bank.engine.settings)
     assert (dirty.exit_code, card.account in dirty.stdout) == (1, True)
     assert card.pay() == "00"  # which loses the race, and is thrown away
     assert card.held == 20_00
+    until(lambda: copied(card) == decided + 1)
     assert run("reconcile", *bank.engine.settings).exit_code == 0
+
+
+def copied(card: Plastic) -> int:
+    """The decision that Redis has the account's state as of."""
+    return int(card.bank.engine.valkey().hget(f"acct:{{{card.account}}}", "v") or 0)  # type: ignore[arg-type]
 
 
 DAMAGES = {
     "a decision changed": "UPDATE journal SET decision = replace(decision, '1234', '4321') WHERE account = ? AND seq = 5",
     "a decision gone": "DELETE FROM journal WHERE account = ? AND seq = 3",
-    "the head changed": "UPDATE head SET state = replace(state, '10000', '99999') WHERE account = ?",
+    "the head changed": "UPDATE states SET state = replace(state, '10000', '99999') WHERE account = ?",
     "the head behind": "UPDATE head SET seq = seq - 1 WHERE account = ?",
     "a hold changed": "UPDATE holds SET amount = amount - 1 WHERE account = ?",
     "a hold gone": "DELETE FROM holds WHERE account = ?",

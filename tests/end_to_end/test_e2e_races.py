@@ -14,7 +14,8 @@ from e2e_wire import Fields, Wire
 
 from authsvc.ledger.entries import entries_of
 from authsvc.ledger.journal import chain
-from authsvc.model import Account, BlockCard, BlockKind, By, CardId, Command, Load, Minor, PostingKind, UnixMs
+from authsvc.ledger.sqlite_reader import open_reader
+from authsvc.model import AccountId, BlockCard, BlockKind, By, CardId, Command, Load, Minor, PostingKind, UnixMs
 from authsvc.products import load_products
 from authsvc.rules.decide import decide
 from authsvc.rules.evolve import evolve
@@ -101,12 +102,13 @@ class ForeignWriter:
     """Another process that decides on our ledger: what a second worker, or a fail-over, would do."""
 
     def __init__(self, ledger: Path) -> None:
+        self._ledger = ledger
         self._connection = apsw.Connection(str(ledger))
         self._connection.set_busy_timeout(5000)
         self._products = load_products(ROOT / "config/products", ROOT / "config/response_codes")
 
     def decide(self, account_id: str, command: Command) -> None:
-        """Journal and head move in one transaction, exactly as the engine does it."""
+        """Journal and head move in one transaction, as the engine does it."""
         self._connection.execute("BEGIN IMMEDIATE")  # not deferred: it would read first, and then be too late to write
         try:
             self._decide(account_id, command)
@@ -114,9 +116,9 @@ class ForeignWriter:
             self._connection.execute("COMMIT")
 
     def _decide(self, account_id: str, command: Command) -> None:
-        rows = list(self._connection.execute("SELECT hash, state FROM head WHERE account = ?", (account_id,)))
-        before_hash, state = rows[0]
-        before = msgspec.json.decode(state, type=Account)
+        head = open_reader(self._ledger).head(AccountId(account_id), evolve)
+        assert head is not None
+        before, before_hash = head.account, head.hash
         decision = decide(command, before, self._products[before.product], UnixMs(before.at))
         after, encoded = evolve(before, decision), msgspec.json.encode(decision)
         new_hash = chain(before_hash, encoded)
@@ -130,8 +132,7 @@ class ForeignWriter:
             [tuple(map(_plain, msgspec.structs.astuple(entry))) for entry in entries_of(decision)],
         )
         self._connection.execute(
-            "UPDATE head SET seq = ?, hash = ?, state = ? WHERE account = ?",
-            (after.seq, new_hash, msgspec.json.encode(after).decode(), account_id),
+            "UPDATE head SET seq = ?, hash = ? WHERE account = ?", (after.seq, new_hash, account_id)
         )
 
     def close(self) -> None:

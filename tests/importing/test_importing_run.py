@@ -36,6 +36,7 @@ from authsvc.model import (
     OpenAccount,
     PostingKind,
 )
+from authsvc.model.documents import account_of
 from authsvc.replay.again import Window
 from authsvc.replay.report import compare
 from authsvc.replay.versions import always
@@ -61,7 +62,7 @@ def only(folder: Path) -> tuple[Head, Decision]:
     reader = open_reader(folder / "ledger.sqlite")
     try:
         (account,) = reader.accounts("", 10)
-        head, (row,) = reader.head(account), reader.journal(account, 0, 10)
+        head, (row,) = reader.head(account, evolve), reader.journal(account, 0, 10)
         assert head is not None
         return head, row.decision
     finally:
@@ -158,7 +159,7 @@ def test_what_a_mould_fills_is_what_the_rules_decide(cards: list[CardWanted], ho
     opened = opening.opened(wanted)
     decision, account = (
         msgspec.json.decode(opened.decision, type=Decision),
-        msgspec.json.decode(opened.state, type=Account),
+        account_of(opened.state),
     )
     again = decide(decision.request, Account(id=account.id), PRODUCTS[CREDIT], NOON)
     assert msgspec.structs.replace(decision, audit=None) == again

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from authsvc.ledger.journal import ZERO_HASH, Ledger
 from authsvc.ledger.postgres import PostgresLedger
-from authsvc.ledger.sqlite import SqliteLedger
+from authsvc.ledger.sqlite import DECISIONS_A_DOCUMENT, SqliteLedger
 from authsvc.model import (
     Account,
     Approved,
@@ -117,8 +117,8 @@ async def take(ledger: Ledger, head: Head, made: Decision) -> Head:
 
 
 @asynccontextmanager
-async def opened(path: Path) -> AsyncIterator[SqliteLedger]:
-    ledger = SqliteLedger(path)
+async def opened(path: Path, every: int = DECISIONS_A_DOCUMENT) -> AsyncIterator[SqliteLedger]:
+    ledger = SqliteLedger(path, evolve, every=every)
     await ledger.open()
     try:
         yield ledger

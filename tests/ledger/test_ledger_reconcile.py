@@ -17,9 +17,10 @@ from authsvc.rules.evolve import evolve
 
 
 async def write_story(path: Path) -> dict[AccountId, list[Head]]:
-    """Three accounts of seven decisions: a load, two holds, one reduced, one ended; returns all their heads."""
+    """Three accounts of seven decisions: a load, two holds, one reduced, one ended; returns all their heads. Documents as of
+    the first, the fourth and the last."""
     heads = {AccountId(name): [unborn(name)] for name in ("acc1", "acc2", "acc3")}
-    async with opened(path) as ledger:
+    async with opened(path, every=3) as ledger:
         for known in heads.values():
             for made in (
                 load,
@@ -70,8 +71,11 @@ def test_a_sound_ledger_has_no_difference(path: Path, heads: dict[AccountId, lis
         ("UPDATE journal SET hash = zeroblob(32) WHERE account = 'acc2' AND seq = 3", What.CHAIN, 3),
         ("UPDATE journal SET key = 12 WHERE account = 'acc2' AND seq = 2", What.COLUMNS, 2),
         ("UPDATE journal SET rrn = 'x' WHERE account = 'acc2' AND seq = 2", What.COLUMNS, 2),
-        ("UPDATE head SET state = replace(state, '30000', '30001') WHERE account = 'acc2'", What.HEAD, 7),
-        ("UPDATE head SET state = '{' WHERE account = 'acc2'", What.HEAD, 7),
+        ("UPDATE states SET state = replace(state, '30000', '30001') WHERE account = 'acc2'", What.HEAD, 7),
+        ("UPDATE states SET state = '{' WHERE account = 'acc2'", What.HEAD, 7),
+        ("UPDATE states SET seq = 6 WHERE account = 'acc2'", What.HEAD, 6),
+        ("UPDATE states SET seq = 9 WHERE account = 'acc2'", What.HEAD, 7),
+        ("DELETE FROM states WHERE account = 'acc2'", What.HEAD, 7),
         ("UPDATE head SET hash = zeroblob(32) WHERE account = 'acc2'", What.HEAD, 7),
         ("UPDATE head SET seq = 8 WHERE account = 'acc2'", What.HEAD, 7),
         ("DELETE FROM head WHERE account = 'acc2'", What.HEAD, 7),
@@ -169,6 +173,6 @@ async def test_beside_a_running_engine(path: Path) -> None:
 def test_details_hold_no_values(path: Path) -> None:
     """A difference names the fields, never what is in them."""
     with apsw.Connection(str(path)) as connection:
-        connection.execute("UPDATE head SET state = replace(state, '30000', '31337') WHERE account = 'acc1'")
+        connection.execute("UPDATE states SET state = replace(state, '30000', '31337') WHERE account = 'acc1'")
     (found,) = differences(path)
     assert found.detail == "differs in balance"

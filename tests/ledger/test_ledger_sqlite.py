@@ -60,7 +60,7 @@ async def broken(
 ) -> tuple[SqliteLedger, apsw.Connection]:
     """An open ledger, to be broken by the connection that writes."""
     writer = _InAThread(checkpoint_pages)
-    ledger = SqliteLedger(path, on_failure=failures.append, start_writer=writer)
+    ledger = SqliteLedger(path, evolve, on_failure=failures.append, start_writer=writer)
     await ledger.open()
     assert writer.connection is not None
     return ledger, writer.connection
@@ -99,7 +99,7 @@ async def test_every_commit_is_synced(path: Path) -> None:
 async def test_what_queued_during_a_commit_is_the_next_batch(path: Path) -> None:
     """Appends of one turn of the loop share a commit, and `on_commit` hears of each."""
     batches: list[int] = []
-    ledger = SqliteLedger(path, on_commit=lambda rows, seconds: batches.append(rows if seconds > 0 else -1))
+    ledger = SqliteLedger(path, evolve, on_commit=lambda rows, seconds: batches.append(rows if seconds > 0 else -1))
     await ledger.open()
     heads = [unborn(f"acc{number}") for number in range(50)]
     await asyncio.gather(*(take(ledger, head, load(head)) for head in heads))
@@ -125,7 +125,7 @@ async def test_one_engine_for_a_data_dir(path: Path) -> None:
     """A second engine on the same directory stops at the start and says why; after the first has gone it may."""
     async with opened(path):
         with pytest.raises(ConfigError, match="another engine uses this data_dir"):
-            await SqliteLedger(path).open()
+            await SqliteLedger(path, evolve).open()
     async with opened(path):
         pass
 
@@ -137,7 +137,7 @@ async def test_a_newer_schema_is_not_touched(path: Path) -> None:
     with apsw.Connection(str(path)) as connection:
         connection.pragma("user_version", 99)
     with pytest.raises(ConfigError, match="newer authsvc"):
-        await SqliteLedger(path).open()
+        await SqliteLedger(path, evolve).open()
     with pytest.raises(ConfigError, match="schema 99"):
         open_reader(path)
 
@@ -182,7 +182,50 @@ async def test_a_file_that_is_no_ledger_stops_the_start(path: Path) -> None:
     path.write_bytes(b"no database" * 1000)
     for _ in range(2):  # the lock was let go after the first try
         with pytest.raises(ConfigError, match="not a database"):
-            await SqliteLedger(path).open()
+            await SqliteLedger(path, evolve).open()
+
+
+@pytest.mark.parametrize("every", [1, 2, 5, 16])
+async def test_a_head_is_whole_whatever_the_age_of_its_document(path: Path, every: int) -> None:
+    """One document in so many decisions; who reads the head gets what came since as well, and goes on from there."""
+    written = []
+    async with opened(path, every) as ledger:
+        known = unborn("acc")
+        for number in range(40):
+            known = await take(ledger, known, load(known) if number % 3 else approve(known, f"{number:06}"))
+            reader = open_reader(path)
+            row, found = reader.head_record("acc"), await ledger.head("acc")
+            reader.close()
+            assert row is not None
+            assert (found, found and found.kept) == (known, row.state_seq)
+            written.append(row.state_seq)
+            if number % 7 == 0 and found is not None:
+                known = found
+    assert written == [1 + number // every * every for number in range(40)]
+
+
+async def test_a_document_of_the_middle_of_a_batch(path: Path) -> None:
+    """The newest document of the batch is kept, and what stands behind it in the same batch is found in the journal."""
+    async with opened(path, every=5) as ledger:
+        known, waiting = unborn("acc"), []
+        for _ in range(8):
+            known, durable = queue(ledger, known, load(known))
+            waiting.append(durable)
+        await asyncio.gather(*waiting)
+        assert await ledger.head("acc") == known
+        (row,) = apsw.Connection(str(path)).execute("SELECT seq FROM states")
+        assert row == (6,)
+
+
+async def test_what_lost_leaves_no_document(path: Path) -> None:
+    """A document goes the way of its decision: with the whole batch, or alone."""
+    async with opened(path, every=1) as ledger:
+        base = await take(ledger, unborn("acc"), load(unborn("acc")))
+        won = await take(ledger, base, load(base, 5_00))
+        _, lost = queue(ledger, base, load(base, 7_00))
+        with pytest.raises(StaleAccountError):
+            await lost
+        assert await ledger.head("acc") == won
 
 
 async def test_a_foreign_writer_is_noticed(path: Path) -> None:
@@ -331,7 +374,7 @@ async def test_a_writer_that_is_gone_leaves_everything_unknown(path: Path) -> No
     """SIGKILL of the process that writes: what was under way may be on the disk or not, the engine has to stop, and the next
     start finds whatever was made durable."""
     failures: list[BaseException] = []
-    ledger = SqliteLedger(path, on_failure=failures.append)
+    ledger = SqliteLedger(path, evolve, on_failure=failures.append)
     await ledger.open()
     head = await take(ledger, unborn("acc"), load(unborn("acc")))
     assert isinstance(ledger._writer, subprocess.Popen)

@@ -46,6 +46,7 @@ from authsvc.model import (
     Request,
     Reversal,
     UnixMs,
+    holds_of,
     names,
     request_key,
 )
@@ -105,6 +106,8 @@ def account(product: Product = SGB, funds: int = MANY, /, *cards: Card, **but: A
         balance=Minor(0 if is_credit else funds), credit_limit=Minor(funds if is_credit else 0),
         cards={one.id: one for one in cards or (card(),)},
     )  # fmt: skip
+    if "holds" in but:
+        but["holds"] = holds_of(but["holds"])
     return replace(usual, **but)
 
 

@@ -39,13 +39,14 @@ from authsvc.model import (
     ReversalRemembered,
     ReversalsForgotten,
     UnixMs,
+    holds_of,
 )
 from authsvc.rules.evolve import apply, evolve, fold
 
 CARD = CardId("card")
 ONE, TWO, THREE = hold(10_00, 1), hold(20_00, 2), hold(30_00, 3)
 EARLY = [EarlyReversal(CardId("card"), Original(rrn=str(n)), "", "", UnixMs(n)) for n in range(3)]
-START = replace(account(SGB, 100_00), holds=(ONE, TWO), early_reversals=(EARLY[0], EARLY[1]), at=NOON)
+START = replace(account(SGB, 100_00), holds=holds_of((ONE, TWO)), early_reversals=(EARLY[0], EARLY[1]), at=NOON)
 OLD = Posting(PostingId("old"), CARD, PostingKind.PURCHASE, Minor(3), NOON, origin())
 FEE = Posting(PostingId("fee"), CARD, PostingKind.FEE, Minor(7), NOON, origin())
 OWED = {PostingKind.FEE: Minor(7)}

@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 from authsvc.errors import LedgerDownError
 from authsvc.metrics import Metrics
 from authsvc.model import Account, AccountId, Head, Minor
+from authsvc.model.documents import account_of
 from authsvc.state.connection import RedisConnection
 from authsvc.state.copy import STORE_FORWARD, STORE_FORWARD_SHA, RedisState, key_of_account
 from authsvc.state.embedded import EmbeddedValkey
@@ -69,6 +70,15 @@ async def state(
     await copy.close()
 
 
+@pytest.fixture
+async def patient(connection: RedisConnection, journal: Journal) -> AsyncIterator[RedisState]:
+    """Of an engine that decides alone."""
+    await connection.call("SCRIPT", "LOAD", STORE_FORWARD)
+    copy = RedisState(connection, journal, Metrics(CollectorRegistry()), patience=0.1)
+    yield copy
+    await copy.close()
+
+
 def misses(registry: CollectorRegistry, cause: str) -> float:
     return registry.get_sample_value("authsvc_state_misses_total", {"cause": cause}) or 0
 
@@ -79,7 +89,55 @@ async def test_what_was_stored_is_loaded(state: RedisState, journal: Journal, ad
     assert await state.load(ANNA) == await state.peek(ANNA) == head(7)
     assert not journal.reads
     assert admin.hget("acct:{anna}", "v") == "7"
-    assert msgspec.json.decode(str(admin.hget("acct:{anna}", "s")), type=Account) == head(7).account
+    assert account_of(str(admin.hget("acct:{anna}", "s")).encode()) == head(7).account
+
+
+async def test_a_state_that_waits_is_loaded_all_the_same(
+    patient: RedisState, journal: Journal, admin: redis.Redis
+) -> None:
+    """Redis gets the first at once, then the newest of those that came meanwhile, even when nothing more comes."""
+    for seq in range(1, 8):
+        patient.store(head(seq))
+        assert await patient.load(ANNA) == head(seq)
+    assert admin.hget(KEY, "v") == "1"
+    while admin.hget(KEY, "v") != "7":
+        assert await patient.load(ANNA) == head(7)
+        await asyncio.sleep(0.005)
+    assert admin.info("commandstats")["cmdstat_evalsha"]["calls"] == 2
+    assert not journal.reads
+    await asyncio.sleep(0.3)
+    assert not patient._late
+    patient.store(head(8))
+    assert await patient.peek(ANNA) == head(8)
+
+
+async def test_each_waits_for_itself(patient: RedisState, admin: redis.Redis) -> None:
+    """An account that does not come to rest is written all the same."""
+    seq = 0
+    while admin.hget(KEY, "v") in (None, "1"):
+        seq += 1
+        patient.store(head(seq))
+        patient.store(head(seq, AccountId(f"a{seq % 3}")))
+        await asyncio.sleep(0.005)
+    assert 1 < int(admin.hget(KEY, "v")) <= seq  # type: ignore[arg-type]
+
+
+async def test_what_waits_is_written_at_the_end(
+    connection: RedisConnection, journal: Journal, admin: redis.Redis
+) -> None:
+    copy = RedisState(connection, journal, Metrics(CollectorRegistry()), patience=60)
+    copy.store(head(2))
+    copy.store(head(3))
+    await copy.close()
+    assert admin.hget(KEY, "v") == "3"
+
+
+async def test_after_a_lost_race_what_waits_is_forgotten(patient: RedisState, journal: Journal) -> None:
+    """Somebody else has decided: what the journal says is the newest, and goes to Redis."""
+    patient.store(head(2))
+    patient.store(head(3))
+    journal.heads[ANNA] = head(5)
+    assert await patient.rebuild(ANNA) == await patient.load(ANNA) == head(5)
 
 
 async def test_a_missing_account_comes_from_the_journal_once(

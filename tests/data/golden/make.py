@@ -89,6 +89,7 @@ from authsvc.model import (  # noqa: E402
     VirtualId,
     VirtualStatus,
 )
+from authsvc.model.documents import document_of  # noqa: E402
 from authsvc.products import Product  # noqa: E402
 from authsvc.rules.audit import audited  # noqa: E402
 from authsvc.rules.decide import decide  # noqa: E402
@@ -263,7 +264,7 @@ def _credit(product: Product) -> Minor | None:
 
 def digest(account: Account) -> str:
     """SHA-256 of the document, its fields by name, so that their order in the program does not matter."""
-    return hashlib.sha256(msgspec.json.encode(account, order="sorted")).hexdigest()
+    return hashlib.sha256(msgspec.json.encode(msgspec.json.decode(document_of(account)), order="sorted")).hexdigest()
 
 
 def main(file: Path) -> None:
