@@ -1,7 +1,7 @@
 """A listener's port: connections are taken here, one by one, and most of what must not get in is turned away before TLS.
 
 In this order: its address is on the list; there is room, in all and for its address; the handshake succeeds in time; a name in
-its certificate is one of the link's. Then it is a link (`server.LinkProtocol`). Each refusal is counted by cause, and logged at
+its certificate is one of the link's. Then it is a link (`link.LinkProtocol`). Each refusal is counted by cause, and logged at
 most once a second. See docs/decisions/0028-tls.md and 0029-guards.md.
 """
 
@@ -41,7 +41,7 @@ Network = IPv4Network | IPv6Network
 
 
 class Newcomer(Protocol):
-    """A link as it begins: `server.LinkProtocol`. `when_lost` is called once, when its connection is gone."""
+    """A link as it begins: `link.LinkProtocol`. `when_lost` is called once, when its connection is gone."""
 
     when_lost: Callable[[], None]
 

@@ -34,6 +34,7 @@ from authsvc.handover import NO_PLACE, Channel, Place
 from authsvc.ledger.journal import VaultEntry
 from authsvc.ledger.postgres import PostgresLedger
 from authsvc.ledger.sqlite import SqliteLedger
+from authsvc.link import Handler
 from authsvc.logs import MessageLog, get_logger, log_loop_exception
 from authsvc.message_mac import MessageMac
 from authsvc.metrics import CONTROL, Metrics
@@ -65,7 +66,7 @@ from authsvc.security.tls import context_of, expires
 from authsvc.security.vault import Vault, reference
 from authsvc.security.zones import Zones, check_key_names
 from authsvc.seed import Seeded, load_demo_cards, seed
-from authsvc.server import Handler, Server
+from authsvc.server import Server
 from authsvc.state.cluster import ClusterConnection
 from authsvc.state.connection import RedisConnection
 from authsvc.state.copy import RedisState

@@ -97,7 +97,7 @@ NO_PLACE: Final = Place({})
 
 
 class Going(Protocol):
-    """A link that may leave: `server.LinkProtocol`."""
+    """A link that may leave: `link.LinkProtocol`."""
 
     @property
     def can_move(self) -> bool:

@@ -14,8 +14,9 @@ from prometheus_client import CollectorRegistry
 from authsvc import server
 from authsvc.codec.framing import frame
 from authsvc.config import LimitsConfig, ListenerConfig
+from authsvc.link import WRITE_BUFFER, LinkProtocol, framing_of
 from authsvc.metrics import Metrics
-from authsvc.server import FEW, MANY, WRITE_BUFFER, LinkProtocol, Server, framing_of
+from authsvc.server import FEW, MANY, Server
 
 
 class Gate:

@@ -37,6 +37,7 @@ MODULES = (
     "decider.py",
     "ledger/append.py",
     "ledger/sqlite.py",
+    "link.py",
     "metrics.py",
     "model/documents.py",
     "model/hold_list.py",

@@ -29,6 +29,7 @@ from authsvc.decider import Decider
 from authsvc.engine import ControlPort
 from authsvc.ledger.journal import VaultEntry
 from authsvc.ledger.sqlite import SqliteLedger
+from authsvc.link import OpenLink
 from authsvc.logs import MessageLog
 from authsvc.metrics import Metrics
 from authsvc.model import (
@@ -51,7 +52,6 @@ from authsvc.security.hsm import SoftHsm
 from authsvc.security.keys import load_keys
 from authsvc.security.mint import Mint
 from authsvc.security.vault import Vault
-from authsvc.server import OpenLink
 from authsvc.state.connection import RedisConnection
 from authsvc.state.copy import RedisState
 
