@@ -33,19 +33,25 @@ _briefs = msgspec.json.Decoder(tuple[_Brief, ...]).decode
 
 
 class HoldList:
-    """A sequence of `Hold`, oldest first, that never changes. `parts`: their JSON in pieces, a comma between any two; `size`:
-    its bytes.
+    """A sequence of `Hold`, oldest first, that never changes. `size`: bytes of `content`.
 
     Looking into one raises msgspec.DecodeError when the content, read from a damaged document, is none of holds.
     """
 
     def __init__(
-        self, parts: tuple[bytes, ...], count: int, amounts: dict[CardId, int], first_due: int, alone: int = 0
+        self,
+        parts: tuple[bytes, ...],
+        size: int,
+        count: int,
+        amounts: dict[CardId, int],
+        first_due: int,
+        alone: int = 0,
     ) -> None:
-        """`amounts`: by card; `first_due`: when the first of them expires; `alone`: parts at the end with one hold each."""
+        """`parts`: the content in pieces, to be read with commas between them; `amounts`: by card; `first_due`: when the first
+        of them expires; `alone`: parts at the end with one hold each."""
         self._parts = parts
         self._alone = alone
-        self.size = sum([len(part) for part in parts])
+        self.size = size
         self._count = count
         self._amounts = amounts
         self._first_due = first_due
@@ -77,11 +83,6 @@ class HoldList:
 
     def __repr__(self) -> str:
         return f"HoldList{self.all()!r}"
-
-    @property
-    def parts(self) -> int:
-        """Pieces that it is in."""
-        return len(self._parts)
 
     @property
     def content(self) -> bytes:
@@ -132,7 +133,9 @@ class HoldList:
             parts, alone = (*parts[:-PART], b",".join(parts[-PART:])), 0
         amounts = {**self._amounts, hold.card: self._amounts.get(hold.card, 0) + hold.amount}
         first_due = min(self._first_due, hold.expires)
-        return HoldList((*parts, _encode(hold)), self._count + 1, amounts, first_due, alone + 1)
+        encoded = _encode(hold)
+        size = self.size + len(encoded) + (self._count > 0)
+        return HoldList((*parts, encoded), size, self._count + 1, amounts, first_due, alone + 1)
 
     def with_changed(self, hold: Hold) -> HoldList:
         """With this one in the place of that of the same name, which has the same card and expiry."""
@@ -164,10 +167,10 @@ class HoldList:
             return _summed(parts, _briefs(b"[" + b",".join(parts) + b"]"))
         amount = self._amounts[gone.card] - gone.amount + (other.amount if other is not None else 0)
         amounts = {**self._amounts, gone.card: amount}
-        return HoldList(parts, self._count - (other is None), amounts, self._first_due)
+        return HoldList(parts, _size(parts), self._count - (other is None), amounts, self._first_due)
 
 
-NO_HOLDS = HoldList((), 0, {}, NEVER)
+NO_HOLDS = HoldList((), 0, 0, {}, NEVER)
 
 
 def holds_of(holds: Iterable[Hold]) -> HoldList:
@@ -189,4 +192,8 @@ def _summed(parts: tuple[bytes, ...], holds: tuple[Hold, ...] | tuple[_Brief, ..
     for hold in holds:
         amounts[hold.card] = amounts.get(hold.card, 0) + hold.amount
         first_due = min(first_due, hold.expires)
-    return HoldList(parts, len(holds), amounts, first_due)
+    return HoldList(parts, _size(parts), len(holds), amounts, first_due)
+
+
+def _size(parts: tuple[bytes, ...]) -> int:
+    return sum([len(part) for part in parts]) + len(parts) - 1

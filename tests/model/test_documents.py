@@ -154,7 +154,7 @@ def test_any_life_of_holds(changes: list[tuple[str, int]], moment: int) -> None:
             kept = read_again(kept)
         same(kept, plain, now)
         account = replace(NOBODY, seq=5, holds=kept)
-        assert (account_of(document_of(account)), len(kept.content)) == (account, kept.size + max(0, kept.parts - 1))
+        assert (account_of(document_of(account)), len(kept.content)) == (account, kept.size)
 
 
 def same(kept: HoldList, plain: list[Hold], now: UnixMs) -> None:
