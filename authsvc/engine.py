@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import socket
@@ -36,6 +35,7 @@ from authsvc.ledger.postgres import PostgresLedger
 from authsvc.ledger.sqlite import SqliteLedger
 from authsvc.link import Handler
 from authsvc.logs import MessageLog, get_logger, log_loop_exception
+from authsvc.memory import collecting_when_quiet, keep_freed
 from authsvc.message_mac import MessageMac
 from authsvc.metrics import CONTROL, Metrics
 from authsvc.model import (
@@ -77,15 +77,14 @@ from authsvc.sweeper import Sweeper
 log = get_logger(__name__)
 
 COPY_PATIENCE_SECONDS = 1.0
-"""How far the Redis copy may be behind where nobody else decides: a busy account is written once in that time."""
+"""How far the Redis copy may be behind where nobody else decides: a busy account is written once in that time, one with many
+holds not so often (`copy.RESTED_BYTES`)."""
 DRAIN_SECONDS = 10.0
 """How long a stop waits for messages under way; they are all waiting for one commit, so this is generous."""
 HAND_OVER_SECONDS = 5.0
 """How long a peer may take to read its answers, when its link is to go to our successor."""
 RETIREMENT_SECONDS = 1.0
 """How long links that cannot go there are still served: who has just connected gets an answer."""
-COLLECT_AFTER = (50_000, 20, 100)
-"""Garbage collector thresholds: a message leaves hardly any cycle behind; to look at every 700 objects only costs."""
 SCRAPE_SECONDS = 1.0
 """How long a scrape waits for the ledger: monitoring must not hang where the ledger does."""
 DEMO_CARDS = Path("config/demo/cards.toml")
@@ -535,7 +534,6 @@ async def serve(
         await engine.stop()
         raise
     announce(engine)
-    gc.collect()
-    gc.freeze()  # what is alive now stays: no use in looking at it again at every collection
-    gc.set_threshold(*COLLECT_AFTER)
-    return await engine.run()
+    keep_freed()
+    with collecting_when_quiet(lambda: engine.server.in_flight > 0):
+        return await engine.run()

@@ -220,6 +220,11 @@ class Server:
         for link in [link for link in self._finishing if not link.in_flight]:
             link.close()
 
+    @property
+    def in_flight(self) -> int:
+        """Messages that were begun and are not answered yet."""
+        return self._in_flight
+
     def links(self) -> list[OpenLink]:
         """Every link that is open now, for people."""
         now = asyncio.get_running_loop().time()

@@ -37,6 +37,7 @@ from authsvc.ledger.sqlite_words import (
     framed,
 )
 from authsvc.ledger.sqlite_writer import forget_holds, write
+from authsvc.memory import keep_freed
 
 MAX_BATCH = 1_000
 """Rows after which a batch takes no more: bounds a commit's time. A single order may exceed it."""
@@ -166,6 +167,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     path, orders, answers = sys.argv[1:]
+    keep_freed()
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)  # rows come and go and make no cycles

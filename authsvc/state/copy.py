@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from functools import partial
+from heapq import heappop, heappush
 from typing import cast
 
 import hiredis
@@ -25,8 +25,10 @@ from authsvc.model.documents import account_of, document_of
 from authsvc.state.cluster import ClusterConnection
 from authsvc.state.connection import RedisConnection, Reply, Word
 
-LOOK_SECONDS = 0.01
-"""From one look at the states that wait to the next."""
+LOOK_SECONDS = 0.02
+"""From one look at the states that wait to the next: they leave together, and Redis and we wake once for all of them."""
+RESTED_BYTES = 8 * 1024
+"""An account rests once more for each so many bytes of holds."""
 FromJournal = Callable[[AccountId], Awaitable[Head | None]]
 
 # KEYS[1] the account's key; ARGV: v, s, h. A `v` that is no number is garbage: anything is newer than it. Returns 0 when
@@ -47,12 +49,12 @@ def key_of_account(account: AccountId) -> str:
     return f"acct:{{{account}}}"
 
 
-class _Late:
+class _Resting:
     """An account that Redis got not long ago: the newest state since, and when that one may follow."""
 
-    def __init__(self, due: float) -> None:
+    def __init__(self, until: float) -> None:
         self.head: Head | None = None
-        self.due = due
+        self.until = until
 
 
 class RedisState:
@@ -70,7 +72,9 @@ class RedisState:
         self._from_journal = from_journal
         self._metrics = metrics
         self._patience = patience
-        self._late: OrderedDict[AccountId, _Late] = OrderedDict()
+        self._next: dict[AccountId, Head] = {}
+        self._resting: dict[AccountId, _Resting] = {}
+        self._ends: list[tuple[float, AccountId]] = []
         self._next_look: asyncio.TimerHandle | None = None
         self._reads: dict[AccountId, asyncio.Task[Head | None]] = {}
         self._doubted: dict[AccountId, asyncio.Task[None]] = {}
@@ -83,9 +87,9 @@ class RedisState:
 
     async def load(self, account: AccountId) -> Head | None:
         """The account as Redis knows it, else as the journal does; None when neither does. It may be behind."""
-        late = self._late.get(account)
-        if late is not None and late.head is not None:
-            return late.head
+        waiting = self._waiting(account)
+        if waiting is not None:
+            return waiting
         try:
             reply = await self._connection.call("HMGET", key_of_account(account), "v", "s", "h")
         except StateDownError:
@@ -105,7 +109,8 @@ class RedisState:
         Sound because the copy is written after the journal: what is read from it first cannot be ahead of what the
         journal says later.
         """
-        self._late.pop(account, None)
+        self._next.pop(account, None)
+        self._resting.pop(account, None)
         copied = await self._sequence(account)
         head = await self._from_journal(account)
         if copied is not None and (head is None or copied >= head.account.seq):
@@ -120,29 +125,46 @@ class RedisState:
             return
         if not self._patience:
             self._store(head)
-        elif (late := self._late.get(head.account.id)) is not None:
-            late.head = head
         else:
-            self._store_and_rest(head)
+            self._wait(head)
 
-    def _store_and_rest(self, head: Head) -> None:
-        """What comes for this account from now on waits."""
-        self._store(head)
-        loop = asyncio.get_running_loop()
-        self._late[head.account.id] = _Late(loop.time() + self._patience)
+    def _wait(self, head: Head) -> None:
+        """For its time to be written."""
+        resting = self._resting.get(head.account.id)
+        if resting is not None:
+            resting.head = head
+        else:
+            self._next[head.account.id] = head
         if self._next_look is None:
-            self._next_look = loop.call_later(LOOK_SECONDS, self._store_late)
+            self._next_look = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
 
-    def _store_late(self) -> None:
-        """Those whose time is over; a hundredth of a second has few of them, and nobody waits for long."""
+    def _waiting(self, account: AccountId) -> Head | None:
+        resting = self._resting.get(account)
+        return resting.head if resting is not None else self._next.get(account)
+
+    def _look(self) -> None:
+        """Write what came since the last look, but for accounts that rest, and those whose rest is over."""
         loop = asyncio.get_running_loop()
-        self._next_look = None
-        while self._late and next(iter(self._late.values())).due <= loop.time():
-            _, late = self._late.popitem(last=False)
-            if late.head is not None and self._connection.up:
-                self._store_and_rest(late.head)
-        if self._late and self._next_look is None:
-            self._next_look = loop.call_later(LOOK_SECONDS, self._store_late)
+        now = loop.time()
+        heads, self._next = list(self._next.values()), {}
+        while self._ends and self._ends[0][0] <= now:
+            until, account = heappop(self._ends)
+            resting = self._resting.get(account)
+            if resting is not None and resting.until == until:  # else it was forgotten meanwhile
+                del self._resting[account]
+                if resting.head is not None:
+                    heads.append(resting.head)
+        for head in heads if self._connection.up else ():
+            self._store(head)
+            self._rest(head, now)
+        self._next_look = loop.call_later(LOOK_SECONDS, self._look) if self._ends else None
+
+    def _rest(self, head: Head, now: float) -> None:
+        """Longer after much: no more than some megabytes a second are worth it, however many holds there are."""
+        longer = 1 + head.account.holds.size // RESTED_BYTES
+        until = now + self._patience * longer
+        self._resting[head.account.id] = _Resting(until)
+        heappush(self._ends, (until, head.account.id))
 
     async def peek(self, account: AccountId) -> Head | None:
         """What the copy itself holds, without the journal; None when missing, damaged or out of reach (see `up`)."""
@@ -155,10 +177,11 @@ class RedisState:
         """Let go of Redis, and end the journal reads that nobody waits for any more."""
         if self._next_look is not None:
             self._next_look.cancel()
-        for late in self._late.values():
-            if late.head is not None:
-                self._store(late.head)
-        self._late.clear()
+        for head in (*self._next.values(), *(resting.head for resting in self._resting.values())):
+            if head is not None:
+                self._store(head)
+        self._next.clear()
+        self._resting.clear()
         for read in [*self._reads.values(), *self._doubted.values()]:
             read.cancel()
         await self._connection.close()
