@@ -35,7 +35,6 @@ from authsvc.ledger.postgres import PostgresLedger
 from authsvc.ledger.sqlite import SqliteLedger
 from authsvc.link import Handler
 from authsvc.logs import MessageLog, get_logger, log_loop_exception
-from authsvc.memory import collecting_when_quiet, keep_freed
 from authsvc.message_mac import MessageMac
 from authsvc.metrics import CONTROL, Metrics
 from authsvc.model import (
@@ -55,6 +54,7 @@ from authsvc.model import (
     UnixMs,
 )  # fmt: skip
 from authsvc.pipeline import Pipeline
+from authsvc.process_memory import collecting_when_quiet, keep_freed
 from authsvc.products import Products, load_products
 from authsvc.reload import ProductsInForce, Reloader, labels_of
 from authsvc.rules.evolve import evolve

@@ -37,7 +37,7 @@ from authsvc.ledger.sqlite_words import (
     framed,
 )
 from authsvc.ledger.sqlite_writer import forget_holds, write
-from authsvc.memory import keep_freed
+from authsvc.process_memory import keep_freed
 
 MAX_BATCH = 1_000
 """Rows after which a batch takes no more: bounds a commit's time. A single order may exceed it."""

@@ -10,11 +10,11 @@ import weakref
 
 import pytest
 
-from authsvc.memory import collecting_when_quiet
+from authsvc.process_memory import collecting_when_quiet
 
 FAULTS = """
 import resource, sys
-from authsvc.memory import keep_freed
+from authsvc.process_memory import keep_freed
 if sys.argv[1] == "kept" and not keep_freed():
     print("no glibc"), sys.exit()
 for turn in range(60):
