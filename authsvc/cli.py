@@ -64,7 +64,7 @@ from authsvc.replay.report import as_text as report_text
 from authsvc.replay.versions import always, recorded
 from authsvc.rules.evolve import evolve
 from authsvc.rules.explain import explain as tell
-from authsvc.state.copy import head_in, key_of_account
+from authsvc.state.copy import FIELDS, head_in, key_of_account
 from authsvc.state.embedded import EmbeddedValkey
 
 PROGRESS_SECONDS = 1.0
@@ -332,7 +332,7 @@ class _Copies:
 
     def __call__(self, account: AccountId) -> Head | None:
         try:
-            return head_in(account, self._client.hmget(key_of_account(account), "v", "s", "h"))
+            return head_in(account, self._client.hmget(key_of_account(account), *FIELDS))
         except REDIS_GONE:
             self.unread += 1
             return None

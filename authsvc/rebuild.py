@@ -29,8 +29,8 @@ BATCHES_A_SECOND = 20
 
 _decision = msgspec.json.Decoder(Decision).decode
 
-Copied = tuple[str, int, bytes, str]
-"""Key, sequence number, state and hash."""
+Copied = tuple[str, int, bytes, str, int]
+"""Key, sequence number, state, hash, and the number of the newest document in the ledger."""
 
 
 class HeadReader(Protocol):
@@ -79,7 +79,9 @@ def _batch(reader: HeadReader, client: redis.Redis, accounts: list[AccountId], d
         if found is None:
             damaged.append(account)
             continue
-        copies.append((key_of_account(account), found.account.seq, document_of(found.account), found.hash.hex()))
+        copies.append(
+            (key_of_account(account), found.account.seq, document_of(found.account), found.hash.hex(), found.kept)
+        )
     try:
         taken = _store(client, copies)
     except redis.RedisError as error:
@@ -94,8 +96,8 @@ def _store(client: redis.Redis, copies: list[Copied]) -> list[int]:
         return [int(client.eval(STORE_FORWARD.decode(), 1, *copied)) for copied in copies]
     store = client.register_script(STORE_FORWARD)
     pipeline = client.pipeline(transaction=False)
-    for key, seq, state, digest in copies:
-        store([key], [seq, state, digest], client=pipeline)
+    for key, seq, state, digest, kept in copies:
+        store([key], [seq, state, digest, kept], client=pipeline)
     return pipeline.execute()
 
 
@@ -116,4 +118,4 @@ def _newest(reader: HeadReader, account: AccountId) -> Head | None:
             state = evolve(state, _decision(record.decision))
     except (msgspec.DecodeError, AssertionError, LookupError):  # of a decision that does not follow
         return None
-    return Head(state, head.hash) if state.seq == head.seq else None
+    return Head(state, head.hash, kept=head.state_seq) if state.seq == head.seq else None

@@ -52,7 +52,7 @@ def test_redis_round_trip(per_call: PerCall, loop: asyncio.AbstractEventLoop, co
     loop.run_until_complete(connection.call("HSET", KEY, "v", 1, "s", state, "h", "0" * 64))
 
     async def ask() -> None:
-        replies = await asyncio.gather(*(connection.call("HMGET", KEY, "v", "s", "h") for _ in range(AT_ONCE)))
+        replies = await asyncio.gather(*(connection.call("HMGET", KEY, "v", "s", "h", "k") for _ in range(AT_ONCE)))
         assert replies[0][1] == state
 
     per_call(lambda: loop.run_until_complete(ask()), AT_ONCE)

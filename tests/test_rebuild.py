@@ -19,7 +19,7 @@ from authsvc.ledger.sqlite_reader import open_reader
 from authsvc.model import Account, AccountId
 from authsvc.model.documents import document_of
 from authsvc.rebuild import Done, rebuild
-from authsvc.state.copy import head_in, key_of_account
+from authsvc.state.copy import FIELDS, head_in, key_of_account
 from authsvc.state.embedded import EmbeddedValkey
 
 HASH = bytes(range(32))
@@ -72,7 +72,7 @@ async def test_every_copy_is_what_the_head_row_says(client: redis.Redis) -> None
     heads = Heads(1234)
     assert run(heads, client) == Done(written=1234)
     for name, row in heads.rows.items():
-        head = head_in(name, client.hmget(key_of_account(name), "v", "s", "h"))
+        head = head_in(name, client.hmget(key_of_account(name), *FIELDS))
         assert head is not None
         assert (head.account.seq, head.hash) == (row.seq, HASH)
 
@@ -87,8 +87,10 @@ async def test_with_what_was_decided_since_its_document(client: redis.Redis, tmp
         assert row.state_seq < row.seq
         assert list(rebuild(reader, client, 10_000, time.monotonic, time.sleep))[-1] == Done(written=1)
         reader.close()
-        copied = head_in(ACCOUNT, client.hmget(key_of_account(ACCOUNT), "v", "s", "h"))
+        copied = head_in(ACCOUNT, client.hmget(key_of_account(ACCOUNT), *FIELDS))
         assert copied == await engine.ledger.head(ACCOUNT)
+        assert copied is not None
+        assert copied.kept == row.state_seq
 
 
 async def test_only_forward(client: redis.Redis) -> None:

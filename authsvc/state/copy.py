@@ -1,8 +1,9 @@
 """The copy of every account's state in Redis: read first, written forward only, believed never.
 
-`acct:{ACCOUNT}` is a hash of `v` (sequence number), `s` (the account as JSON, for redis-cli) and `h` (hash of its last
-decision, hex). Any key may be missing, behind, ahead or damaged at any moment: what is wrong is replaced from the
-journal, and what is behind loses the journal's compare-and-set. No fault of Redis reaches a caller.
+`acct:{ACCOUNT}` is a hash of `v` (sequence number), `s` (the account as JSON, for redis-cli), `h` (hash of its last
+decision, hex) and `k` (the decision that the newest document in the journal is as of; a wrong one costs time, nothing else).
+Any key may be missing, behind, ahead or damaged at any moment: what is wrong is replaced from the journal, and what is behind
+loses the journal's compare-and-set. No fault of Redis reaches a caller.
 """
 
 from __future__ import annotations
@@ -25,18 +26,19 @@ from authsvc.model.documents import account_of, document_of
 from authsvc.state.cluster import ClusterConnection
 from authsvc.state.connection import RedisConnection, Reply, Word
 
+FIELDS = ("v", "s", "h", "k")
 LOOK_SECONDS = 0.02
 """From one look at the states that wait to the next: they leave together, and Redis and we wake once for all of them."""
 RESTED_BYTES = 8 * 1024
 """An account rests once more for each so many bytes of holds."""
 FromJournal = Callable[[AccountId], Awaitable[Head | None]]
 
-# KEYS[1] the account's key; ARGV: v, s, h. A `v` that is no number is garbage: anything is newer than it. Returns 0 when
+# KEYS[1] the account's key; ARGV: v, s, h, k. A `v` that is no number is garbage: anything is newer than it. Returns 0 when
 # stored, else the `v` that is as new or newer.
 STORE_FORWARD = b"""
 local v = redis.call('HGET', KEYS[1], 'v')
 if v and (tonumber(v) or -1) >= tonumber(ARGV[1]) then return tonumber(v) end
-redis.call('HSET', KEYS[1], 'v', ARGV[1], 's', ARGV[2], 'h', ARGV[3])
+redis.call('HSET', KEYS[1], 'v', ARGV[1], 's', ARGV[2], 'h', ARGV[3], 'k', ARGV[4])
 return 0
 """
 STORE_FORWARD_SHA = hashlib.sha1(STORE_FORWARD, usedforsecurity=False).hexdigest().encode()
@@ -91,7 +93,7 @@ class RedisState:
         if waiting is not None:
             return waiting
         try:
-            reply = await self._connection.call("HMGET", key_of_account(account), "v", "s", "h")
+            reply = await self._connection.call("HMGET", key_of_account(account), *FIELDS)
         except StateDownError:
             return await self._missed(account, "down")
         if reply == _NOTHING:
@@ -169,7 +171,7 @@ class RedisState:
     async def peek(self, account: AccountId) -> Head | None:
         """What the copy itself holds, without the journal; None when missing, damaged or out of reach (see `up`)."""
         try:
-            return head_in(account, await self._connection.call("HMGET", key_of_account(account), "v", "s", "h"))
+            return head_in(account, await self._connection.call("HMGET", key_of_account(account), *FIELDS))
         except StateDownError:
             return None
 
@@ -215,7 +217,14 @@ class RedisState:
 
     def _store(self, head: Head, done: Callable[[], None] | None = None) -> None:
         account = head.account
-        words = (b"1", key_of_account(account.id), account.seq, head.state or document_of(account), head.hash.hex())
+        words = (
+            b"1",
+            key_of_account(account.id),
+            account.seq,
+            head.state or document_of(account),
+            head.hash.hex(),
+            head.kept,
+        )
         # No closure that resends itself: it would be a cycle, and keep the state until the next garbage collection.
         stored = partial(self._stored, account.id, words, done)
         self._connection.send(b"EVALSHA", STORE_FORWARD_SHA, *words, on_reply=stored)
@@ -279,7 +288,7 @@ class RedisState:
         return int(reply) if isinstance(reply, bytes) and reply.isdigit() else _ABOVE_ALL
 
 
-_NOTHING = [None, None, None]
+_NOTHING = [None] * len(FIELDS)
 _ABOVE_ALL = 2**63
 
 
@@ -297,11 +306,11 @@ def head_in(account: AccountId, reply: Reply) -> Head | None:
     if type(reply) is not list:  # an error: the key is of another type
         return None
     try:
-        seq, state, digest = reply
+        seq, state, digest, kept = reply
         found = account_of(state)
         found.holds.all()  # looked into here, where a damaged one can still be replaced
-        head = Head(found, bytes.fromhex(digest.decode()))
-        right = found.id == account and found.seq == int(seq) and len(head.hash) == 32
+        head = Head(found, bytes.fromhex(digest.decode()), kept=-1 if kept is None else int(kept))
+        right = found.id == account and found.seq == int(seq) >= head.kept and len(head.hash) == 32
     except (msgspec.DecodeError, ValueError, TypeError, AttributeError, RecursionError):
         return None  # TypeError, AttributeError: a field is missing (None); RecursionError: JSON of brackets
     return head if right else None

@@ -162,6 +162,19 @@ async def test_after_a_lost_race_what_waits_is_forgotten(patient: RedisState, jo
     assert await patient.rebuild(ANNA) == await patient.load(ANNA) == head(5)
 
 
+async def test_how_old_the_document_in_the_journal_is_comes_along(state: RedisState, admin: redis.Redis) -> None:
+    """So that an account that was read here needs no new one. One that is newer than the account itself is damage."""
+    state.store(replace(head(7), kept=3))
+    found = await state.load(ANNA)
+    assert (found, found and found.kept) == (head(7), 3)
+    admin.hdel(KEY, "k")
+    found = await state.load(ANNA)
+    assert (found, found and found.kept) == (head(7), -1)
+    for wrong in ("8", "x"):
+        admin.hset(KEY, "k", wrong)
+        assert await state.peek(ANNA) is None
+
+
 async def test_a_missing_account_comes_from_the_journal_once(
     state: RedisState, journal: Journal, registry: CollectorRegistry
 ) -> None:
