@@ -13,7 +13,7 @@ import psec
 from iso8583.specs import default_ascii
 
 Fields = dict[str, str]
-ANSWER_SECONDS = 20.0
+ANSWER_SECONDS = 60.0
 _KEYS = tomllib.loads((Path(__file__).parents[2] / "config/keys/demo.toml").read_text())
 ZONE_PIN_KEY = bytes.fromhex(_KEYS["zone_pin"])
 CVV_KEY = bytes.fromhex(_KEYS["cvv"])
