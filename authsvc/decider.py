@@ -296,8 +296,8 @@ class Decider:
 
     async def account(self, account: AccountId) -> Account | None:
         """The account as of its last durable decision, None when there never was one. What is still on its way to the
-        disk is shown to nobody: a crash would take it back (architecture, law 5)."""
-        head = self._recent.get(account) or await self._state.load(account)
+        disk is shown to nobody: a crash would take it back (architecture, law 5). Nor is the copy, which may be behind."""
+        head = self._recent.get(account) or await self._ledger.head(account)
         return head.account if head and head.account.product else None
 
 

@@ -124,6 +124,8 @@ class RedisState:
     def store(self, head: Head) -> None:
         """Give Redis a newer state. Nobody waits for it; a state that is not newer changes nothing."""
         if not self._connection.up:
+            self._next.pop(head.account.id, None)  # what waits is older now
+            self._resting.pop(head.account.id, None)
             return
         if not self._patience:
             self._store(head)

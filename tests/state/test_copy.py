@@ -154,6 +154,20 @@ async def test_what_waits_is_written_at_the_end(
     assert admin.hget(KEY, "v") == "3"
 
 
+async def test_what_waits_is_never_older_than_what_was_stored(
+    patient: RedisState, journal: Journal, connection: RedisConnection
+) -> None:
+    """Redis goes away while a state waits, and the account moves on without it: then the journal answers."""
+    patient.store(head(1))
+    await asyncio.sleep(0.05)
+    patient.store(head(2))
+    await connection.close()
+    assert not patient.up
+    patient.store(head(3))
+    journal.heads[ANNA] = head(3)
+    assert await patient.load(ANNA) == head(3)
+
+
 async def test_after_a_lost_race_what_waits_is_forgotten(patient: RedisState, journal: Journal) -> None:
     """Somebody else has decided: what the journal says is the newest, and goes to Redis."""
     patient.store(head(2))
