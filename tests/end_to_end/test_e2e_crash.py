@@ -18,8 +18,8 @@ from e2e_traffic import Traffic
 from e2e_wire import decode
 
 
-def several(bank: Bank, number: int = 5) -> list[Plastic]:
-    """Cards of several products, each on its own account."""
+def several(bank: Bank, number: int = 20) -> list[Plastic]:
+    """Cards of several products, each on its own account; so many that load brings none to the cap on open holds."""
     products = ("prepaid-bps", "credit-business")
     return [bank.issue(products[turn % 2]) for turn in range(number)]
 
@@ -219,7 +219,7 @@ DISTURBANCES: dict[str, tuple[Disturb, int]] = {
 @pytest.mark.parametrize(("disturb", "times"), DISTURBANCES.values(), ids=DISTURBANCES)
 def test_redis_disturbed_in_mid_flow(bank: Bank, disturb: Disturb, times: int) -> None:
     """No wrong answer, nothing lost, nothing held twice; and the copy is whole again afterwards."""
-    cards = several(bank, 20)  # none of them comes to the cap on open holds
+    cards = several(bank)
     traffic = Traffic(bank.engine, cards).during(lambda: disturb(bank.engine, cards), times, 60)
     assert traffic.codes.keys() == {"00"}
     for card in cards:

@@ -62,7 +62,8 @@ def test_a_reload_under_load(start: Start, products: Path) -> None:
     assert card.pay_with_pin() == "00"
     assert card.tap(10_00) == "00"
     before = metric(engine, "authsvc_products_info")
-    traffic = Traffic(engine, [bank.issue("credit-business")], links=2)
+    cards = [bank.issue("credit-business") for _ in range(20)]  # none comes to the cap on open holds
+    traffic = Traffic(engine, cards, links=2)
     traffic.wait_for(100)
     change(products, LOWER)
     reload(engine, lambda: metric(engine, "authsvc_products_info") != before)
