@@ -9,10 +9,12 @@ from pathlib import Path
 from authsvc.clock import SimulatedClock
 from authsvc.config import EMBEDDED, Config
 from authsvc.control import token_file
-from authsvc.engine import DEMO_CARDS, LEDGER_FILE, check_listeners, check_tls, keys_of, products_of
+from authsvc.control_server import check_tls
+from authsvc.engine import DEMO_CARDS, LEDGER_FILE
 from authsvc.errors import ConfigError
 from authsvc.ledger.sqlite_reader import open_reader
 from authsvc.seed import load_demo_cards
+from authsvc.settings_files import check_listeners, keys_of, products_of
 
 
 def problems(config: Config) -> Iterator[str]:

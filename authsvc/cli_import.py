@@ -15,10 +15,11 @@ import msgspec
 from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
-from authsvc import config, engine
+from authsvc import config
 from authsvc.cli_cards import account
 from authsvc.cli_options import as_json_option, settings
 from authsvc.clock import Clock, SimulatedClock, SystemClock
+from authsvc.engine import LEDGER_FILE
 from authsvc.importing.opening import Opener
 from authsvc.importing.reading import FieldError, Problem, read
 from authsvc.importing.run import Imported, run
@@ -29,6 +30,7 @@ from authsvc.model import Actor
 from authsvc.security.hsm import SoftHsm
 from authsvc.security.mint import Mint
 from authsvc.security.vault import Vault
+from authsvc.settings_files import keys_of, products_of
 
 
 @account.command("import")
@@ -72,7 +74,7 @@ def _tell(done: Imported, seconds: float, as_json: bool) -> None:
 
 def opener_of(loaded: config.Config, *, pins: bool) -> Opener:
     """Raises ConfigError."""
-    products, keys = engine.products_of(loaded), engine.keys_of(loaded)
+    products, keys = products_of(loaded), keys_of(loaded)
     clock: Clock = SimulatedClock(loaded.data_dir / "clock") if loaded.clock == "simulated" else SystemClock()
     mint = Mint(keys, SoftHsm(keys), Vault(keys, _never, _never))
     return Opener(products, mint, clock, Actor(f"import.{getpass.getuser()}", "operator"), pins=pins)
@@ -86,7 +88,7 @@ async def _never(_: object) -> NoReturn:
 def ledger_of(loaded: config.Config) -> Iterator[BulkLedger]:
     """Raises ConfigError."""
     ledger: BulkLedger = (
-        SqliteBulk(loaded.data_dir / engine.LEDGER_FILE)
+        SqliteBulk(loaded.data_dir / LEDGER_FILE)
         if loaded.ledger.url == config.EMBEDDED
         else PostgresBulk(loaded.ledger.url, loaded.ledger.partitions)
     )

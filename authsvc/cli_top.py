@@ -21,7 +21,9 @@ from authsvc.errors import AuthsvcError
 from authsvc.rules.explain import money
 
 REASONS_SHOWN = 8
-HEAD = ("decisions/s", "refused/s", "p50 ms", "p99 ms", "in flight", "links", "open holds", "held", "workers")
+HEAD = ("decisions/s", "refused/s", "p50 ms", "p99 ms", "in flight", "links", "workers")
+STAGES = ("decode", "load", "decide", "commit")
+"""Of the way of a message; the slow one says where to look."""
 Labels = tuple[tuple[str, str], ...]
 
 
@@ -57,14 +59,15 @@ class OfProduct(TypedDict):
 
 
 class View(NamedTuple):
-    """Between two samples. Rates a second; latencies in milliseconds, None without messages; `holds_grosze`: what open holds
-    set aside."""
+    """Between two samples. Rates a second; latencies in milliseconds, None without messages; `stages_p99_ms`: 99 of 100 are
+    through that stage within; `holds_grosze`: what open holds set aside."""
 
     workers: int
     decisions: float
     refused: float
     p50_ms: float | None
     p99_ms: float | None
+    stages_p99_ms: dict[str, float | None]
     in_flight: int
     links: int
     holds: int
@@ -81,10 +84,10 @@ class View(NamedTuple):
 @click.option("--once", is_flag=True, help="One look, and end.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object for each look.")
 def top(urls: Sequence[str], ca: str, every: float, once: bool, as_json: bool) -> None:
-    """Rate, latency, refusals and holds, live; Ctrl-C ends it."""
+    """Rate, latency, refusals and holds, live; Ctrl-C ends it. Without a terminal one look after the other is printed."""
     with httpx.Client(verify=ssl.create_default_context(cafile=ca or None), trust_env=False, timeout=5) as client:
         views = _views(client, urls, every)
-        if as_json or once:
+        if as_json or once or not console().is_terminal:
             for view in views:
                 click.echo(json.dumps(view._asdict())) if as_json else console().print(_shown(view))
                 if once:
@@ -132,6 +135,7 @@ def view(before: Sample, after: Sample, workers: int) -> View:
         refused=sum(refused.values()),
         p50_ms=_quantile(before, after, 0.5),
         p99_ms=_quantile(before, after, 0.99),
+        stages_p99_ms={stage: _quantile(before, after, 0.99, stage) for stage in STAGES},
         in_flight=int(after.total("authsvc_in_flight")),
         links=int(after.total("authsvc_connections")),
         holds=int(after.total("authsvc_holds_open")) // workers,  # each worker counts those of all
@@ -167,9 +171,9 @@ def _grown(old: float, new: float) -> float:
     return new - old if new >= old else new
 
 
-def _quantile(before: Sample, after: Sample, share: float) -> float | None:
-    """Milliseconds of the whole way of a message, linear inside its bucket, as Prometheus has it."""
-    old, new = (each.by("authsvc_stage_seconds_bucket", "le", stage="total") for each in (before, after))
+def _quantile(before: Sample, after: Sample, share: float, stage: str = "total") -> float | None:
+    """Milliseconds of a stage, by default of the whole way of a message, linear inside its bucket, as Prometheus has it."""
+    old, new = (each.by("authsvc_stage_seconds_bucket", "le", stage=stage) for each in (before, after))
     counts = sorted((float(le), max(0.0, count - old.get(le, 0.0))) for le, count in new.items())
     if not counts or not counts[-1][1]:
         return None
@@ -185,11 +189,12 @@ def _quantile(before: Sample, after: Sample, share: float) -> float | None:
 
 def _shown(seen: View) -> Group:
     head = Table(*HEAD, box=None)
-    latency = ("-" if value is None else f"{value:.2f}" for value in (seen.p50_ms, seen.p99_ms))
     head.add_row(
-        f"{seen.decisions:.1f}", f"{seen.refused:.1f}", *latency, str(seen.in_flight), str(seen.links), str(seen.holds),
-        money(seen.holds_grosze), str(seen.workers),
+        f"{seen.decisions:.1f}", f"{seen.refused:.1f}", _ms(seen.p50_ms), _ms(seen.p99_ms), str(seen.in_flight),
+        str(seen.links), str(seen.workers),
     )  # fmt: skip
+    stages = Table("stage", *seen.stages_p99_ms, box=None)
+    stages.add_row("p99 ms", *map(_ms, seen.stages_p99_ms.values()))
     products = Table("product", "decisions/s", "refused/s", "open holds", "held", box=None)
     for name, each in seen.products.items():
         holds, held = each["holds"], each["holds_grosze"]
@@ -197,7 +202,12 @@ def _shown(seen: View) -> Group:
             name, f"{each['decisions']:.1f}", f"{each['refused']:.1f}", "-" if holds is None else str(holds),
             "-" if held is None else money(held),
         )  # fmt: skip
+    products.add_row("all", f"{seen.decisions:.1f}", f"{seen.refused:.1f}", str(seen.holds), money(seen.holds_grosze))
     reasons = Table("refused for", "a second", box=None)
     for reason, rate in seen.reasons.items():
         reasons.add_row(reason, f"{rate:.1f}")
-    return Group(head, "", products, "", reasons)
+    return Group(head, "", stages, "", products, "", reasons)
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

@@ -17,6 +17,8 @@ from authsvc.model import Reason
 from authsvc.rules.explain import money
 
 FOLLOW_SECONDS = 1.0
+FACTS_SHOWN = 5
+"""Of what an order changed; a card that is issued has some forty."""
 
 
 @connected
@@ -26,7 +28,7 @@ FOLLOW_SECONDS = 1.0
 )
 @click.option("--who", default="", help="Id of a token (anna.1), or a name (anna) for all that anna has had.")
 def audit(since: datetime, who: str, url: str, token: str, ca: str, as_json: bool) -> None:
-    """Who ordered what through the control API, and what it changed; oldest first."""
+    """Who ordered what through the control API, and what it changed; oldest first. The first facts of each, all with --json."""
     asking = Asking(url, token, ca, as_json)
     entries = list(_pages(asking, "/v1/audit", "entries", since=since.isoformat(), who=who))
     asking.show_or(entries, lambda: console().print(_trail(entries)))
@@ -40,7 +42,8 @@ def audit(since: datetime, who: str, url: str, token: str, ca: str, as_json: boo
 @click.option("--reason", type=click.Choice([reason.value for reason in Reason]), help="Only refusals for this reason.")
 @click.option("--follow", is_flag=True, help="Go on with what is decided from now on; Ctrl-C ends it.")
 def decisions(since: datetime, reason: str | None, follow: bool, url: str, token: str, ca: str, as_json: bool) -> None:
-    """Decisions of all accounts, oldest first, a line each; with --json an object a line."""
+    """Decisions of all accounts, oldest first, a line each: time, kind, outcome or reason, amount, RRN, acquirer (DE32),
+    terminal (DE41), decision, paragraph. With --json an object a line."""
     client = Asking(url, token, ca, as_json).client
     query = {"since": since.isoformat(), **({"reason": reason} if reason else {})}
     after: dict[str, str | int] = {}
@@ -60,9 +63,10 @@ def _line(decision: dict[str, Any]) -> str:
     origin = decision["request"].get("origin", {})
     result = decision["reason"] or decision["outcome"]
     amount = money(decision["amount"]) if decision["amount"] else ""
+    came_from = f"{origin.get('acquirer', ''):<11}  {origin.get('terminal', ''):<8}"
     return (
         f"{decision['at']}  {decision['kind']:<16} {result:<22} {amount:>12}  {origin.get('rrn', ''):<12}  "
-        f"{decision['decision']}  {decision['paragraph'] or ''}"
+        f"{came_from}  {decision['decision']}  {decision['paragraph'] or ''}"
     ).rstrip()
 
 
@@ -100,7 +104,9 @@ def _trail(entries: list[dict[str, Any]]) -> Table:
     table = Table("at", "who", "role", "order", "outcome", "changed", "decision", box=None, pad_edge=False)
     for entry in entries:
         before, after = entry["before"], entry["after"]
-        changed = "\n".join(f"{name}: {_fact(before[name])} → {_fact(after[name])}" for name in before)
+        facts = [f"{name}: {_fact(before[name])} → {_fact(after[name])}" for name in before]
+        more = [f"and {len(facts) - FACTS_SHOWN} more"] if len(facts) > FACTS_SHOWN else []
+        changed = "\n".join([*facts[:FACTS_SHOWN], *more])
         outcome = entry["reason"] or entry["outcome"]
         table.add_row(entry["at"], entry["token"], entry["role"], entry["kind"], outcome, changed, entry["decision"])
     return table

@@ -5,32 +5,27 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
-import ssl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import uvicorn
 from msgspec import structs
 from prometheus_client import CollectorRegistry
 
-from authsvc import logs
 from authsvc.clock import Clock, SimulatedClock, SystemClock
-from authsvc.codec.dialects import DIALECTS
-from authsvc.codec.framing import FRAMINGS
-from authsvc.codec.pan import is_pan
-from authsvc.config import EMBEDDED, Config, ControlTls, ListenerConfig, TlsConfig, control_of, is_cluster
+from authsvc.config import EMBEDDED, Config, ListenerConfig, TlsConfig, control_of, is_cluster
 from authsvc.control.app import build_app
-from authsvc.control.ports import Dependencies, LogSettings
+from authsvc.control.ports import Dependencies
 from authsvc.control.tokens import Tokens
+from authsvc.control_port import ControlPort
+from authsvc.control_server import ControlServer, bound_socket, check_tls, naming
 from authsvc.decider import Decider
 from authsvc.doors import affordable
 from authsvc.errors import ConfigError, LedgerDownError
 from authsvc.gauges import Held
 from authsvc.handover import NO_PLACE, Channel, Place
-from authsvc.ledger.journal import VaultEntry
 from authsvc.ledger.postgres import PostgresLedger
 from authsvc.ledger.sqlite import SqliteLedger
 from authsvc.link import Handler
@@ -39,34 +34,26 @@ from authsvc.message_mac import MessageMac
 from authsvc.metrics import CONTROL, Metrics
 from authsvc.model import (
     BANK,
-    Account,
-    AccountId,
     Actor,
-    CardId,
-    CardRef,
-    Command,
-    Decision,
-    Minor,
     Operate,
     Operation,
-    Presentment,
-    Reversal,
     UnixMs,
 )  # fmt: skip
 from authsvc.pipeline import Pipeline
 from authsvc.process_memory import collecting_when_quiet, keep_freed
-from authsvc.products import Products, load_products
+from authsvc.products import Products
 from authsvc.reload import ProductsInForce, Reloader, labels_of
 from authsvc.rules.evolve import evolve
 from authsvc.security.draws import Draws
 from authsvc.security.hsm import SoftHsm
-from authsvc.security.keys import Keys, load_keys, master_key
 from authsvc.security.mint import Mint
-from authsvc.security.tls import context_of, expires
-from authsvc.security.vault import Vault, reference
-from authsvc.security.zones import Zones, check_key_names
+from authsvc.security.tls import expires
+from authsvc.security.vault import Vault
+from authsvc.security.zones import Zones
 from authsvc.seed import Seeded, load_demo_cards, seed
+from authsvc.seldom import Seldom
 from authsvc.server import Server
+from authsvc.settings_files import check_listeners, keys_of, products_of
 from authsvc.state.cluster import ClusterConnection
 from authsvc.state.connection import RedisConnection
 from authsvc.state.copy import RedisState
@@ -87,6 +74,8 @@ RETIREMENT_SECONDS = 1.0
 """How long links that cannot go there are still served: who has just connected gets an answer."""
 SCRAPE_SECONDS = 1.0
 """How long a scrape waits for the ledger: monitoring must not hang where the ledger does."""
+SLOW_COMMIT_SECONDS = 0.25
+"""From which on a commit is worth a line in the log: all its messages wait for it (the alert is AuthsvcLedgerSlow)."""
 DEMO_CARDS = Path("config/demo/cards.toml")
 LEDGER_FILE = "ledger.sqlite"
 
@@ -106,6 +95,7 @@ class Engine:
         self.ports: dict[str, int] = {}
         self._ready = False
         self._stopping = asyncio.Event()
+        self._seldom = Seldom()
         self._exit_code = 0
         self._to_close = AsyncExitStack()
         self._build()
@@ -159,14 +149,14 @@ class Engine:
         return MessageMac(pipeline, self._zones.macs_of(listener), listener.mac == "required", self.metrics)
 
     def _make_ledger(self) -> SqliteLedger | PostgresLedger:
-        config, committed = self.config, self.metrics.committed
+        config, committed = self.config, self._committed
         if config.ledger.url == EMBEDDED:
             return SqliteLedger(config.data_dir / LEDGER_FILE, evolve, committed, self._ledger_failed)
         return PostgresLedger(
             config.ledger.url, committed, self._ledger_failed, self.metrics.ledger_up, config.ledger.partitions
         )
 
-    def _build_control(self) -> _ControlServer:
+    def _build_control(self) -> ControlServer:
         control = self.config.control
         tokens = Tokens(
             control.tokens, Path(control.token_file) if control.token_file else None,
@@ -174,13 +164,16 @@ class Engine:
         )  # fmt: skip
         clock = self.clock if isinstance(self.clock, SimulatedClock) else None
         app = build_app(
-            ControlPort(self), self.products, tokens.find, self.scrape, self.readiness, clock, self.mint,
+            ControlPort(
+                self.decider, self.ledger, self.vault, self.message_log, lambda: self.reloader.version, self.reload
+            ),
+            self.products, tokens.find, self.scrape, self.readiness, clock, self.mint,
             self.metrics.control_refused,
             self.server.links,
         )  # fmt: skip
         check_tls(control.tls)
         self._tell_expiry()
-        return _ControlServer(
+        return ControlServer(
             uvicorn.Config(
                 app,
                 log_config=None,
@@ -337,133 +330,17 @@ class Engine:
         needed = {"started": self._ready, "ledger": self.ledger.healthy}
         return Dependencies(needed, {"redis": self._connection.up})
 
+    def _committed(self, decisions: int, seconds: float) -> None:
+        self.metrics.committed(decisions, seconds)
+        if seconds > SLOW_COMMIT_SECONDS and (count := self._seldom.count("slow commit", time.monotonic())):
+            log.warning("a commit took long", elapsed_us=int(seconds * 1_000_000), count=count)
+
     def _ledger_failed(self, error: BaseException) -> None:
         """A commit whose fate nobody knows: stop, and let the next start read what is really on the disk."""
         log.error("the ledger failed; stopping", exc_info=error)
         self.metrics.ledger_up(False)
         self._exit_code = 1
         self._stopping.set()
-
-
-class ControlPort:
-    """What the control API asks of the engine (`control.ports.Engine`)."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._decider = engine.decider
-        self._ledger = engine.ledger
-        self._vault = engine.vault
-
-    async def command(self, command: Command, vault: VaultEntry | None = None, actor: Actor | None = None) -> Decision:
-        return await self._decider.decide(command, vault=vault, actor=actor)
-
-    async def present(self, request: Presentment | Reversal, actor: Actor | None = None) -> Decision:
-        return await self._decider.decide(request, actor=actor)
-
-    async def card_named(self, pan_or_card: str) -> CardRef | None:
-        if is_pan(pan_or_card):
-            return await self._vault.find(pan_or_card)
-        entry = await self._ledger.vault_by_card(CardId(pan_or_card))
-        return None if entry is None else reference(entry)
-
-    async def account(self, account: AccountId) -> Account | None:
-        return await self._decider.account(account)
-
-    async def card_account(self, card: CardId) -> AccountId | None:
-        entry = await self._ledger.vault_by_card(card)
-        return None if entry is None else entry.account
-
-    async def journal(self, account: AccountId, after: int, limit: int) -> list[Decision]:
-        return [row.decision for row in await self._ledger.journal(account, after, limit)]
-
-    async def movements(
-        self, account: AccountId, since: UnixMs, until: UnixMs, after: int, limit: int
-    ) -> list[Decision]:
-        return [row.decision for row in await self._ledger.movements(account, since, until, after, limit)]
-
-    async def balance_before(self, account: AccountId, at: UnixMs) -> Minor:
-        return await self._ledger.balance_before(account, at)
-
-    async def trial_balance(self, until: UnixMs) -> dict[str, Minor]:
-        return await self._ledger.trial_balance(until)
-
-    async def find(self, rrn: str, stan: str, account: str) -> list[Decision]:
-        return [row.decision for row in await self._ledger.find(rrn, stan, account)]
-
-    async def since(self, position: int, limit: int) -> list[tuple[int, Decision]]:
-        return [(row.position, row.decision) for row in await self._ledger.since(position, limit)]
-
-    async def reload(self, actor: Actor) -> str:
-        return await self._engine.reload(actor)
-
-    @property
-    def log(self) -> LogSettings:
-        return LogSettings(logs.level(), self._engine.message_log.one_in)
-
-    async def set_log(self, wanted: LogSettings, actor: Actor) -> None:
-        told = f"{wanted.level}, messages one in {wanted.one_in}"
-        await self._decider.decide(Operate(BANK, Operation.LOG, told), actor=actor)
-        logs.set_level(wanted.level)
-        self._engine.message_log.one_in = wanted.one_in
-
-    @property
-    def version(self) -> str:
-        return self._engine.reloader.version
-
-    async def orders(self, at: UnixMs, position: int, limit: int) -> list[tuple[int, Decision]]:
-        return [(row.position, row.decision) for row in await self._ledger.orders(at, position, limit)]
-
-    def now(self) -> UnixMs:
-        return self._decider.now()
-
-
-class _ControlServer(uvicorn.Server):
-    """uvicorn inside our event loop: our signals, our socket."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def begin(self, listening: socket.socket) -> int:
-        """Listen on a bound socket and serve; returns the port. Raises OSError when it cannot listen."""
-        self._serving = asyncio.create_task(self.serve(sockets=[listening]))
-        while not self.started:
-            await asyncio.sleep(0.005)
-        return int(listening.getsockname()[1])
-
-    def renew(self, tls: ControlTls) -> None:
-        """Show the certificate that is in the file now, from now on. Raises ConfigError, and the one before stays."""
-        check_tls(tls)  # apart: a key that does not fit would leave half of it in the context that is in use
-        if self.config.ssl is not None:
-            self.config.ssl.load_cert_chain(tls.cert, tls.key)
-
-    async def end(self) -> None:
-        self.should_exit = True
-        await self._serving
-
-
-def bound_socket(host: str, port: int, *, shared: bool = False) -> socket.socket:
-    """A TCP socket on that port, not listening yet. `shared`: others of ours have it too, and the kernel deals the connections.
-    Raises OSError."""
-    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        made.bind((host, port))
-    except BaseException:
-        made.close()
-        raise
-    return made
-
-
-@contextmanager
-def naming(key: str, host: str, port: int) -> Iterator[None]:
-    """A port that cannot be opened is a ConfigError with its key."""
-    try:
-        yield
-    except OSError as error:
-        raise ConfigError(f"{key}: cannot listen on {host}:{port}: {error.strerror}") from error
 
 
 def build(config: Config, worker: int = 1, place: Place = NO_PLACE) -> Engine:
@@ -473,46 +350,6 @@ def build(config: Config, worker: int = 1, place: Place = NO_PLACE) -> Engine:
     """
     check_listeners(config)
     return Engine(config, products_of(config), worker, place)
-
-
-def check_listeners(config: Config) -> None:
-    """Whether the codec speaks what the listeners name, and their certificates are some. Raises ConfigError."""
-    for name, listener in config.listeners.items():
-        _one_of(f"listeners.{name}.dialect", listener.dialect, DIALECTS)
-        _one_of(f"listeners.{name}.framing", listener.framing, FRAMINGS)
-        context_of(listener.tls, f"listeners.{name}.tls")
-
-
-def keys_of(config: Config) -> Keys:
-    """The key file under the master key of the environment, with what the listeners name in it. Raises ConfigError."""
-    keys = load_keys(config.key_file, master_key(os.environ))
-    check_key_names(config.listeners, keys)
-    return keys
-
-
-def check_tls(tls: ControlTls) -> None:
-    """Whether certificate and key can be read and belong together. Raises ConfigError."""
-    if not tls.cert:
-        return
-    try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
-            tls.cert,
-            tls.key,
-            password=lambda: b"",  # else OpenSSL would ask the terminal
-        )
-    except OSError as error:  # ssl.SSLError is one
-        raise ConfigError(f"control.tls: {tls.cert}, {tls.key}: {error.strerror or error}") from error
-
-
-def products_of(config: Config) -> Products:
-    """Every file that decides how decisions turn out, read and checked. Raises ConfigError."""
-    return load_products(config.products_dir, config.response_codes_dir, config.rates_dir, config.chart_file)
-
-
-def _one_of(key: str, value: str, known: dict[str, object] | object) -> None:
-    assert isinstance(known, dict)
-    if value not in known:
-        raise ConfigError(f"{key}: {value!r} is not one of {', '.join(known)}")
 
 
 async def serve(

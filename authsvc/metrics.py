@@ -20,7 +20,7 @@ from authsvc.payment_series import PaymentSeries
 from authsvc.series import Count, Counts, Spreads
 
 Outcome = Literal["approved", "refused"]
-Stage = Literal["decode", "load", "decide", "commit", "total", "encode"]
+Stage = Literal["decode", "load", "decide", "commit", "total"]
 FrameCause = Literal[
     "too_long",
     "cut_short",
@@ -43,7 +43,7 @@ KeyChange = Literal[
 ControlRefusal = Literal["unknown_token", "role_too_weak"]
 NetworkKind = Literal["sign_on", "sign_off", "echo", "key_change", "other"]
 
-STAGES: tuple[Stage, ...] = ("decode", "load", "decide", "commit", "total", "encode")
+STAGES: tuple[Stage, ...] = get_args(Stage)
 KEY_CHANGES: tuple[KeyChange, ...] = get_args(KeyChange)
 FRAME_CAUSES: tuple[FrameCause, ...] = get_args(FrameCause)
 MISS_CAUSES: tuple[MissCause, ...] = ("missing", "damaged", "down")
@@ -56,6 +56,7 @@ UNDECIDED = (
     Reason.MAC_INVALID,
     Reason.ACQUIRER_NOT_ALLOWED,
 )
+"""What can be answered without a decision."""
 ROLES = ("operator", "hotline", "branch", "portal", "auditor")
 CONTROL_REFUSALS: tuple[tuple[ControlRefusal, str], ...] = (
     ("unknown_token", ""),
@@ -63,10 +64,9 @@ CONTROL_REFUSALS: tuple[tuple[ControlRefusal, str], ...] = (
 )
 """Why a call of the control API had no right to be, and the role of its token."""
 
-"""What can be answered without a decision."""
-
 # fmt: off
-SECONDS = (5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+SECONDS = (5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+           1.0, 2.0, 3.0, 5.0)
 BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 # fmt: on
 CONTROL = "control"

@@ -1,4 +1,4 @@
-"""What Prometheus may read of the money: approved payments by currency, by what stood behind SCA, and wrong PINs by BIN.
+"""What Prometheus may read of the money: approved payments by currency, by what stood behind SCA, and PINs by BIN.
 
 Amounts are grosze, so a counter holds 2^53 of them exactly: 90 000 billion PLN. Every label comes from the product files.
 """
@@ -13,6 +13,7 @@ from authsvc.series import Count, Counts
 
 NOT_KNOWN, OTHER = "none", "other"
 CHANNELS = ("remote", "terminal")
+PINS = ("right", "wrong")
 EXEMPTIONS = (
     "low_value", "trusted", "one_leg", "unattended", "bank_risk", "merchant_initiated", "recurring", "acquirer_risk", "moto",
 )  # fmt: skip
@@ -43,7 +44,9 @@ class PaymentSeries:
         )
         by = ("product", "channel", "sca")
         self._sca = _counters(registry, "authsvc_sca", "Approved payments, by what stood behind SCA (RTS Art. 21).", by)
-        self._wrong = Counter("authsvc_pin_wrong", "Wrong PINs offered.", ("bin",), registry=registry)
+        self._pins = Counter(
+            "authsvc_pins", "PINs offered, and what they came to.", ("bin", "verdict"), registry=registry
+        )
         self.know(bins, currencies)
 
     def know(self, bins: Mapping[str, str], currencies: Mapping[str, str]) -> None:
@@ -53,16 +56,20 @@ class PaymentSeries:
         letters = (*currencies.values(), OTHER)
         self._by_currency = _pairs(self._approved, ((product, name) for product in products for name in letters))
         self._by_sca = _pairs(self._sca, ((p, channel, sca) for p in products for channel in CHANNELS for sca in SCA))
-        self._wrong_of = {product: self._wrong.labels(bins.get(product, NOT_KNOWN)) for product in products}
+        self._pins_of = {
+            (product, verdict): self._pins.labels(bins.get(product, NOT_KNOWN), verdict)
+            for product in products for verdict in PINS
+        }  # fmt: skip
 
     def approved(self, product: str, currency: str, channel: str, sca: str, grosze: int) -> None:
         """A payment was approved. `currency`: DE49; `channel`, `sca`: of `CHANNELS` and `SCA`."""
-        product = product if product in self._wrong_of else NOT_KNOWN
+        product = product if (product, "right") in self._pins_of else NOT_KNOWN
         self._by_currency[product, self._currencies.get(currency, OTHER)].add(grosze)
         self._by_sca[product, channel, sca].add(grosze)
 
-    def pin_wrong(self, product: str) -> None:
-        self._wrong_of.get(product, self._wrong_of[NOT_KNOWN]).inc()
+    def pin(self, product: str, verdict: str) -> None:
+        """A PIN was offered. `verdict`: of `PINS`."""
+        self._pins_of.get((product, verdict), self._pins_of[NOT_KNOWN, verdict]).inc()
 
 
 def _counters(registry: CollectorRegistry, name: str, text: str, labels: tuple[str, ...]) -> tuple[Counts, Counts]:

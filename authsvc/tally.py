@@ -22,8 +22,8 @@ def tally(metrics: Metrics, decision: Decision) -> None:
     request, outcome = decision.request, decision.outcome
     if not isinstance(request, Authorization):
         return
-    if request.pin is Pin.WRONG:
-        metrics.payments.pin_wrong(decision.product)
+    if request.pin is not Pin.ABSENT:
+        metrics.payments.pin(decision.product, request.pin)
     if isinstance(outcome, Approved) and request.kind in PAYMENTS and not request.is_advice:
         channel = "remote" if is_remote(request) else "terminal"
         how = outcome.exemption or _authenticated(request)

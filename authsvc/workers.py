@@ -23,7 +23,8 @@ from msgspec.structs import replace
 
 from authsvc import engine, logs
 from authsvc.config import EMBEDDED, Config, RedisConfig, control_of, from_json, to_json
-from authsvc.engine import Engine, bound_socket, naming
+from authsvc.control_server import bound_socket, naming
+from authsvc.engine import Engine
 from authsvc.errors import AuthsvcError, ConfigError
 from authsvc.handover import Channel, Place, channel_pair
 from authsvc.seed import Seeded

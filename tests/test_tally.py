@@ -102,8 +102,9 @@ def test_what_is_no_payment_of_ours(outcome: Outcome, message: dict[str, Any]) -
 
 
 @pytest.mark.parametrize(
-    ("pin", "then"), [(Pin.WRONG, {("557529",): 1}), (Pin.RIGHT, {}), (Pin.ABSENT, {})]
-)  # fmt: skip
-def test_wrong_pins_by_bin(pin: Pin, then: dict[tuple[str, ...], float]) -> None:
+    ("pin", "then"),
+    [(Pin.WRONG, {("557529", "wrong"): 1}), (Pin.RIGHT, {("557529", "right"): 1}), (Pin.ABSENT, {})],
+)
+def test_pins_by_bin(pin: Pin, then: dict[tuple[str, ...], float]) -> None:
     """Whatever the answer was: an attack on a BIN is many cards with a wrong PIN each."""
-    assert counted(tallied(Refused(Reason.PIN_WRONG, "pin", ""), pin=pin), "pin_wrong") == then
+    assert counted(tallied(Refused(Reason.PIN_WRONG, "pin", ""), pin=pin), "pins") == then

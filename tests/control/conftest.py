@@ -7,7 +7,6 @@ import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from itertools import count
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import httpx
@@ -25,8 +24,8 @@ from authsvc.control.app import build_app
 from authsvc.control.ports import Dependencies
 from authsvc.control.roles import Role, Token
 from authsvc.control.token_file import token_hash
+from authsvc.control_port import ControlPort
 from authsvc.decider import Decider
-from authsvc.engine import ControlPort
 from authsvc.ledger.journal import VaultEntry
 from authsvc.ledger.sqlite import SqliteLedger
 from authsvc.link import OpenLink
@@ -78,12 +77,7 @@ class FaultyPort(ControlPort):
         async def reload(_actor: Actor) -> str:
             return "".join(self.problems)
 
-        super().__init__(
-            SimpleNamespace(
-                decider=decider, ledger=ledger, vault=vault, reload=reload, message_log=MessageLog(0),
-                reloader=SimpleNamespace(version="v1"),
-            )
-        )  # fmt: skip
+        super().__init__(decider, ledger, vault, MessageLog(0), lambda: "v1", reload)
         self.decider = decider
         self.ledger = ledger
         self.fault: Exception | None = None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import apsw
 import pytest
 import redis
 from conftest import Start
@@ -249,3 +252,14 @@ def test_refusals_survive_a_flush_too(bank: Bank) -> None:
     bank.engine.valkey().flushall()
     assert [card.pay_with_pin(pin="0000"), card.pay_with_pin()] == ["75", "75"]
     assert other.pay() == "43"
+
+
+def test_somebody_else_writes_into_the_ledger(bank: Bank) -> None:
+    """A program that holds SQLite's lock makes commits wait and spoils none; the log says how long one took."""
+    card = bank.issue("prepaid-bps")
+    stranger = apsw.Connection(str(bank.engine.data_dir / "ledger.sqlite"))
+    stranger.execute("BEGIN IMMEDIATE")
+    threading.Timer(0.6, stranger.execute, ("ROLLBACK",)).start()
+    assert card.pay(1_00) == "00"
+    assert re.search(r'"elapsed_us":[0-9]{6,},.*"event":"a commit took long"', bank.engine.said())
+    assert card.held == 1_00

@@ -6,6 +6,8 @@ import json
 import os
 import re
 import subprocess
+import sys
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -135,6 +137,17 @@ def test_top_once(bank: Bank) -> None:
     assert sum(each["holds_grosze"] for each in seen["products"].values()) == seen["holds_grosze"]
     assert (seen["decisions"], seen["p99_ms"]) == (0.0, None)
     assert "decisions/s" in on_screen(bank, "top", "--every", "0.1", "--once")
+
+
+def test_top_into_a_pipe(bank: Bank) -> None:
+    """Where nobody watches a screen: look after look, with the stage that takes the time."""
+    words = [sys.executable, "-m", "authsvc", "top", "--url", bank.engine.url, "--every", "0.1"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        heads = [line for line in islice(watching.stdout, 40) if line.split()[:1] == ["stage"]]
+        watching.terminate()
+    assert len(heads) > 1
+    assert heads[0].split() == ["stage", "decode", "load", "decide", "commit"]
 
 
 def test_top_without_an_engine() -> None:

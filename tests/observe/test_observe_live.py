@@ -182,7 +182,7 @@ def test_pin_attack(watched: Watched, tmp_path: Path) -> None:
     plan = generator.Plan(links=1, seconds=30, most=150, under_way=4)
     asyncio.run(run(Target("127.0.0.1", watched.engine.iso_port, zone), plan, made_of, guessed))
     watched.until_firing("AuthsvcPinAttack")
-    found = watched.prometheus.query("authsvc:pin_wrong:increase10m > 100")
+    found = watched.prometheus.query("authsvc:pin_wrong:ratio10m > 0.05")
     assert [series["metric"]["bin"] for series in found] == ["418039"]
 
 
