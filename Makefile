@@ -1,10 +1,13 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check bench fuzz fuzzlinks load observe dashboards conformance clean lock
+.PHONY: help setup run demo test test-built check bench fuzz fuzzlinks load observe dashboards conformance clean lock
 VENV := .venv
 PY := $(VENV)/bin/python
 CONFIG ?= config/demo.toml
 # Two files of tests at a time; `make test AT_ONCE=` for one.
 AT_ONCE ?= -n 2 --dist loadfile
+# What a compiled module could do otherwise than its source (docs/decisions/0042).
+COMPILED := tests/codec tests/rules tests/model tests/security tests/state tests/ledger \
+	tests/end_to_end/test_e2e_crash.py tests/end_to_end/test_e2e_links.py
 
 help:   ## list these targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*##/:/' | awk -F: '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -24,15 +27,21 @@ run: setup   ## start everything (Valkey, SQLite, engine, control API) with demo
 demo: setup   ## play a story against the running engine and explain each answer
 	@$(PY) -m loadtest.story
 
-test: $(VENV)/.installed   ## the whole test suite, on the sources
+test: $(VENV)/.installed   ## the whole test suite on the sources, then what is compiled as it is compiled
 	$(VENV)/bin/pytest $(AT_ONCE)
+	@$(MAKE) --no-print-directory test-built
+
+test-built: $(VENV)/.installed   ## tests of what is compiled, on what is compiled; none where there is no C compiler
+	$(PY) -m authsvc.native.build
+	@if $(PY) -c "from authsvc import native; raise SystemExit(not native.is_current())"; \
+	then AUTHSVC_TESTS=built $(VENV)/bin/pytest $(AT_ONCE) $(COMPILED); else echo "nothing is compiled here, nothing of it tested"; fi
 
 check: $(VENV)/.installed   ## format, lint, types, import contracts, tests: all of it
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
-	$(VENV)/bin/pytest $(AT_ONCE)
+	@$(MAKE) --no-print-directory test
 
 bench: setup   ## measure every part beside its budget, then the whole system; python -m bench.growth is the long one
 	$(VENV)/bin/pytest bench --benchmark-enable --benchmark-only

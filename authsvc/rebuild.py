@@ -54,7 +54,11 @@ class Done(Struct, frozen=True):
 
 
 def rebuild(
-    reader: HeadReader, client: redis.Redis, per_second: int, now: Callable[[], float], sleep: Callable[[float], None]
+    reader: HeadReader,
+    client: redis.Redis | redis.RedisCluster,
+    per_second: int,
+    now: Callable[[], float],
+    sleep: Callable[[float], None],
 ) -> Iterator[Done]:
     """What is done after each batch; the last one is all. `per_second`: most accounts a second; `now`: monotonic seconds.
 
@@ -72,7 +76,7 @@ def rebuild(
             sleep(ahead)
 
 
-def _batch(reader: HeadReader, client: redis.Redis, accounts: list[AccountId], done: Done) -> Done:
+def _batch(reader: HeadReader, client: redis.Redis | redis.RedisCluster, accounts: list[AccountId], done: Done) -> Done:
     damaged, copies = [], []
     for account in accounts:
         found = _newest(reader, account)
@@ -90,7 +94,7 @@ def _batch(reader: HeadReader, client: redis.Redis, accounts: list[AccountId], d
     return Done(done.written + written, done.kept + len(taken) - written, (*done.damaged, *damaged))
 
 
-def _store(client: redis.Redis, copies: list[Copied]) -> list[int]:
+def _store(client: redis.Redis | redis.RedisCluster, copies: list[Copied]) -> list[int]:
     """What `STORE_FORWARD` says of each: 0 when it was written. A cluster takes no scripts in a pipeline."""
     if isinstance(client, redis.RedisCluster):
         return [int(client.eval(STORE_FORWARD.decode(), 1, *copied)) for copied in copies]

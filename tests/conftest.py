@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
 import uvloop
 from postgres_server import PostgresServer
+
+from authsvc import native
+
+if os.environ.get("AUTHSVC_TESTS") == "built" and not native.use():
+    pytest.exit("AUTHSVC_TESTS=built: nothing is compiled of these sources", returncode=2)
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -103,3 +104,17 @@ def test_a_machine_without_a_compiler_is_told(
 def test_what_is_named_is_there() -> None:
     for pattern in native.MODULES:
         assert list(native.SOURCES.glob(pattern)), pattern
+
+
+def test_nothing_is_awaited_in_a_handler() -> None:
+    """Compiled (mypyc 2.4), an exception whose handler or `finally` awaits comes out of a bare `raise` as freed memory: a
+    segfault or a wait without end, seen in `SqliteLedger.open`. So such a handler only notes what there was."""
+    awaiting = [
+        f"{path.name}:{step.lineno}"
+        for path in native.sources()
+        for tried in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(tried, ast.Try)
+        for step in (*(step for handler in tried.handlers for step in handler.body), *tried.finalbody)
+        if any(isinstance(each, ast.Await | ast.Yield | ast.YieldFrom) for each in ast.walk(step))
+    ]
+    assert not awaiting

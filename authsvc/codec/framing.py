@@ -94,8 +94,7 @@ class FrameReader:
         Raises PeerError("frame", …) on a length that is above `max_frame` or is no number. Payloads cut before it are
         returned first, with `broken` set, and the error is raised by the next call.
         """
-        if self.broken is not None:
-            raise self.broken
+        self._check()
         buffer = self._rest + data if self._rest else data
         header, size, position = self._header, len(buffer), 0
         payloads: list[bytes] = []
@@ -112,9 +111,13 @@ class FrameReader:
                 payloads.append(buffer[start:end])
             position = end
         self._rest = buffer[position:]
-        if self.broken is not None and not payloads:
-            raise self.broken
+        if not payloads:
+            self._check()
         return payloads
+
+    def _check(self) -> None:
+        if self.broken is not None:
+            raise self.broken
 
     def _length(self, header: bytes) -> int:
         """Bytes of payload that `header` announces; -1, with `broken` set, when they cannot be taken."""

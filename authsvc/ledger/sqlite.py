@@ -143,18 +143,17 @@ class SqliteLedger:
         with contextlib.suppress(OSError, AttributeError):
             fcntl.fcntl(our_orders, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self._writer = self._start_writer(self._path, orders, answers, self._lock)
-        self._opened: asyncio.Future[None] = self._loop.create_future()
+        self._opened: asyncio.Future[ConfigError | None] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
         await self._loop.connect_read_pipe(
             lambda: _Answers(self._heard, self._writer_ended), os.fdopen(our_answers, "rb", 0)
         )
         orders_to, _ = await self._loop.connect_write_pipe(asyncio.BaseProtocol, os.fdopen(our_orders, "wb", 0))
         self._orders = orders_to
-        try:
-            await self._opened
-        except ConfigError:
+        problem = await self._opened  # handed over, not raised: see `test_nothing_is_awaited_in_a_handler`
+        if problem is not None:
             await self._end_writing()
-            raise
+            raise problem
 
     async def _end_writing(self) -> None:
         """The end of the orders; the writer does what it has, and ends."""
@@ -220,7 +219,7 @@ class SqliteLedger:
             case Opened():
                 self._opened.set_result(None)
             case NotOpened(problem):
-                self._opened.set_exception(ConfigError(problem))
+                self._opened.set_result(ConfigError(problem))
             case Failed(rows, unknown, problem):
                 kind = CommitUnknownError if unknown else LedgerDownError
                 self._fail(rows, kind, kind(problem))
@@ -235,7 +234,7 @@ class SqliteLedger:
     def _writer_ended(self) -> None:
         """Foreseen after `_end_writing` and a failure, and else the same as a commit nobody knows the fate of."""
         if not self._opened.done():
-            self._opened.set_exception(ConfigError(f"{self._path}: the writer of the ledger ended at once"))
+            self._opened.set_result(ConfigError(f"{self._path}: the writer of the ledger ended at once"))
         elif self.healthy:
             error = CommitUnknownError("the writer of the ledger ended by itself")
             self._fail(len(self._under_way), CommitUnknownError, error)

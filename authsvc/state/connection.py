@@ -45,7 +45,7 @@ class _Link(asyncio.Protocol):
         self._waiting: deque[tuple[float, OnReply]] = deque()
         self._outgoing: list[bytes] = []
         self._sweep: asyncio.TimerHandle | None = None
-        self._suspect: tuple[float, OnReply] | None = None
+        self._suspect: OnReply | None = None
 
     def send(self, words: tuple[Word, ...], on_reply: OnReply) -> None:
         """Queue a command; everything queued in one turn of the event loop leaves in one write at its end."""
@@ -106,9 +106,9 @@ class _Link(asyncio.Protocol):
         if not self._waiting:
             self._suspect = None
             return
-        oldest = self._waiting[0]
-        late = self._loop.time() - oldest[0] >= self._late
-        if late and self._suspect is oldest:
+        since, oldest = self._waiting[0]
+        late = self._loop.time() - since >= self._late
+        if late and self._suspect is oldest:  # not the pair: compiled, a tuple has no identity
             log.warning("redis is late", count=len(self._waiting))
             self.drop()
             return

@@ -95,6 +95,8 @@ class RedisState:
         try:
             reply = await self._connection.call("HMGET", key_of_account(account), *FIELDS)
         except StateDownError:
+            reply = None
+        if reply is None:  # not in the handler: see `test_nothing_is_awaited_in_a_handler`
             return await self._missed(account, "down")
         if reply == _NOTHING:
             return await self._missed(account, "missing")
