@@ -154,7 +154,9 @@ def explain(rrn: str, file: Path, overrides: tuple[str, ...], as_json: bool) -> 
     for row in reversed(found):
         click.echo(tell(row.decision))
     if not found:
-        raise click.ClickException(f"no decision on a message with RRN {rrn}")
+        raise click.ClickException(
+            f"no decision on a message with RRN {rrn}; what was answered 30, 91 or 96 without one is in the log"
+        )
 
 
 @main.command()

@@ -21,7 +21,7 @@ from authsvc.errors import AuthsvcError
 from authsvc.rules.explain import money
 
 REASONS_SHOWN = 8
-HEAD = ("decisions/s", "refused/s", "p50 ms", "p99 ms", "in flight", "links", "workers")
+HEAD = ("decisions/s", "refused/s", "undecided/s", "p50 ms", "p99 ms", "in flight", "links", "workers")
 STAGES = ("decode", "load", "decide", "commit")
 """Of the way of a message; the slow one says where to look."""
 Labels = tuple[tuple[str, str], ...]
@@ -59,12 +59,13 @@ class OfProduct(TypedDict):
 
 
 class View(NamedTuple):
-    """Between two samples. Rates a second; latencies in milliseconds, None without messages; `stages_p99_ms`: 99 of 100 are
-    through that stage within; `holds_grosze`: what open holds set aside."""
+    """Between two samples. Rates a second, `undecided`: refused without a decision; latencies in milliseconds, None without
+    messages; `stages_p99_ms`: 99 of 100 are through that stage within; `holds_grosze`: what open holds set aside."""
 
     workers: int
     decisions: float
     refused: float
+    undecided: float
     p50_ms: float | None
     p99_ms: float | None
     stages_p99_ms: dict[str, float | None]
@@ -128,11 +129,14 @@ def view(before: Sample, after: Sample, workers: int) -> View:
     seconds = max(after.at - before.at, 1e-6)
     decisions = _rates(before, after, seconds, "product")
     refused = _rates(before, after, seconds, "product", outcome="refused")
+    undecided = _rates(before, after, seconds, "reason", "authsvc_refused_undecided_total")
     reasons = _rates(before, after, seconds, "reason", outcome="refused")
+    reasons = {reason: reasons.get(reason, 0.0) + undecided.get(reason, 0.0) for reason in {**reasons, **undecided}}
     return View(
         workers=workers,
         decisions=sum(decisions.values()),
         refused=sum(refused.values()),
+        undecided=sum(undecided.values()),
         p50_ms=_quantile(before, after, 0.5),
         p99_ms=_quantile(before, after, 0.99),
         stages_p99_ms={stage: _quantile(before, after, 0.99, stage) for stage in STAGES},
@@ -161,9 +165,11 @@ def _products(
     }
 
 
-def _rates(before: Sample, after: Sample, seconds: float, label: str, **labels: str) -> dict[str, float]:
+def _rates(
+    before: Sample, after: Sample, seconds: float, label: str, name: str = "authsvc_decisions_total", **labels: str
+) -> dict[str, float]:
     """A counter that went back was begun anew: what it says now is all that came since."""
-    old, new = (each.by("authsvc_decisions_total", label, **labels) for each in (before, after))
+    old, new = (each.by(name, label, **labels) for each in (before, after))
     return {name: _grown(old.get(name, 0.0), value) / seconds for name, value in new.items()}
 
 
@@ -190,8 +196,8 @@ def _quantile(before: Sample, after: Sample, share: float, stage: str = "total")
 def _shown(seen: View) -> Group:
     head = Table(*HEAD, box=None)
     head.add_row(
-        f"{seen.decisions:.1f}", f"{seen.refused:.1f}", _ms(seen.p50_ms), _ms(seen.p99_ms), str(seen.in_flight),
-        str(seen.links), str(seen.workers),
+        f"{seen.decisions:.1f}", f"{seen.refused:.1f}", f"{seen.undecided:.1f}", _ms(seen.p50_ms), _ms(seen.p99_ms),
+        str(seen.in_flight), str(seen.links), str(seen.workers),
     )  # fmt: skip
     stages = Table("stage", *seen.stages_p99_ms, box=None)
     stages.add_row("p99 ms", *map(_ms, seen.stages_p99_ms.values()))

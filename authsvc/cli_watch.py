@@ -17,6 +17,8 @@ from authsvc.model import Reason
 from authsvc.rules.explain import money
 
 FOLLOW_SECONDS = 1.0
+UNDECIDED = frozenset({"FORMAT_ERROR", "LEDGER_UNAVAILABLE", "SYSTEM_ERROR", "MAC_INVALID", "ACQUIRER_NOT_ALLOWED"})
+"""Reasons that journals rarely have, or never."""
 FACTS_SHOWN = 5
 """Of what an order changed; a card that is issued has some forty."""
 
@@ -54,6 +56,10 @@ def decisions(since: datetime, reason: str | None, follow: bool, url: str, token
         after = {"after": page["next"]}
         if not page["more"]:
             if not follow:
+                if reason in UNDECIDED:
+                    click.echo(
+                        f"most of {reason} is answered without a decision: the log and `authsvc links` tell", err=True
+                    )
                 return
             sys.stdout.flush()
             time.sleep(FOLLOW_SECONDS)
@@ -73,18 +79,23 @@ def _line(decision: dict[str, Any]) -> str:
 @connected
 @click.command()
 def links(url: str, token: str, ca: str, as_json: bool) -> None:
-    """The links that are open now. Each worker knows its own: ask the port of each."""
+    """The links that are open now; refused: answered without a decision (DE39 30, 91, 96). Each worker knows its own: ask the
+    port of each."""
     asking = Asking(url, token, ca, as_json)
     found = asking.client.call("GET", "/v1/links")
     asking.show_or(found, lambda: console().print(_links(found)))
 
 
 def _links(found: list[dict[str, Any]]) -> Table:
-    table = Table("listener", "peer", "signed on", "in flight", "silent s", "paused", box=None, pad_edge=False)
+    table = Table(
+        "listener", "peer", "signed on", "in flight", "answered", "refused", "open s", "silent s", "paused",
+        box=None, pad_edge=False,
+    )  # fmt: skip
     for link in found:
         table.add_row(
-            link["listener"], link["peer"], "yes" if link["signed_on"] else "no", str(link["in_flight"]),
-            f"{link['silent_seconds']:.1f}", ", ".join(link["paused"]),
+            link["listener"], link["peer"], "yes" if link["signed_on"] else "no",
+            str(link["in_flight"]), str(link["answered"]), str(link["refused"]),
+            f"{link['open_seconds']:.0f}", f"{link['silent_seconds']:.1f}", ", ".join(link["paused"]),
         )  # fmt: skip
     return table
 

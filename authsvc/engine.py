@@ -23,6 +23,7 @@ from authsvc.control_port import ControlPort
 from authsvc.control_server import ControlServer, bound_socket, check_tls, naming
 from authsvc.decider import Decider
 from authsvc.doors import affordable
+from authsvc.enum_members import find_at_once
 from authsvc.errors import ConfigError, LedgerDownError
 from authsvc.gauges import Held
 from authsvc.handover import NO_PLACE, Channel, Place
@@ -372,5 +373,6 @@ async def serve(
         raise
     announce(engine)
     keep_freed()
+    find_at_once()
     with collecting_when_quiet(lambda: engine.server.in_flight > 0):
         return await engine.run()

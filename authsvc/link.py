@@ -37,13 +37,17 @@ def framing_of(config: ListenerConfig) -> Framing:
 
 
 class OpenLink(NamedTuple):
-    """A connection as it is now. `peer`: its address and port; `silent`: seconds since it last sent anything; `paused`: why it
-    is not read from, empty while it is."""
+    """A connection as it is now. `peer`: its address and port; `answered`: messages, `refused`: those of them that went no
+    further (DE39 30, 91, 96 without a decision); `open`: seconds since this worker has it, `silent`: since it last sent
+    anything; `paused`: why it is not read from, empty while it is."""
 
     listener: str
     peer: str
     signed_on: bool
     in_flight: int
+    answered: int
+    refused: int
+    open: float
     silent: float
     paused: list[str]
 
@@ -93,6 +97,7 @@ class LinkProtocol(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._in_flight = 0
         self._garbage = 0
+        self.answered = self.refused = 0
         self._paused_for: set[str] = set()
         self._half_closes = True
         self._waiting: deque[bytes] = deque()
@@ -101,7 +106,7 @@ class LinkProtocol(asyncio.Protocol):
         self.when_lost: Callable[[], None] = _nothing
         self._outgoing: list[bytes] = []
         self._leaving = False
-        self._heard = self._frame_began = asyncio.get_running_loop().time()
+        self._made = self._heard = self._frame_began = asyncio.get_running_loop().time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -250,10 +255,15 @@ class LinkProtocol(asyncio.Protocol):
 
     def seen(self, now: float) -> OpenLink:
         """`now`: by the loop's clock."""
-        address = ":".join(self._address())
         return OpenLink(
-            self.listener, address, self.signed_on, self.in_flight, now - self._heard, sorted(self._paused_for)
-        )
+            self.listener, self.peer, self.signed_on, self.in_flight, self.answered, self.refused,
+            now - self._made, now - self._heard, sorted(self._paused_for),
+        )  # fmt: skip
+
+    @property
+    def peer(self) -> str:
+        """Address and port, "" when it is gone."""
+        return ":".join(self._address())
 
     def _address(self) -> tuple[str, ...]:
         """Of its peer, and the port; ("",) when it is gone."""
@@ -317,6 +327,7 @@ class LinkProtocol(asyncio.Protocol):
             log.error("answer above what its frame can say", listener=self.listener, bytes=len(answer))
         elif self._transport is not None:
             self._garbage = 0
+            self.answered += 1
             self._send(frame(answer, self._framing, tpdu))
 
     def _send(self, framed: bytes) -> None:

@@ -20,11 +20,15 @@ log = get_logger(__name__)
 
 
 class Link(Protocol):
-    """What is asked here of a connection."""
+    """What is asked of a connection, here and behind (`pipeline.Link`)."""
 
     listener: str
     dialect: Dialect
     signed_on: bool
+    refused: int
+
+    @property
+    def peer(self) -> str: ...
 
 
 class Answering(Protocol):

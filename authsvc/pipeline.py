@@ -25,6 +25,7 @@ from authsvc.security.draws import Draws
 from authsvc.security.exchange import CODES, Exchange
 from authsvc.security.hsm import Hsm
 from authsvc.security.vault import Vault
+from authsvc.seldom import Seldom
 
 log = get_logger(__name__)
 
@@ -32,11 +33,16 @@ NETWORK_KINDS: dict[str, NetworkKind] = {"001": "sign_on", "002": "sign_off", "1
 
 
 class Link(Protocol):
-    """What the pipeline must know of the connection a message came on; `server` implements it."""
+    """What the pipeline must know of the connection a message came on; `link` implements it. `refused`: how many of its
+    messages went no further."""
 
     listener: str
     dialect: Dialect
     signed_on: bool
+    refused: int
+
+    @property
+    def peer(self) -> str: ...
 
 
 class Pipeline:
@@ -64,6 +70,7 @@ class Pipeline:
         self._message_log = message_log
         self._exchange = exchange
         self._acquirers = acquirers
+        self._seldom = Seldom()
 
     async def answer(self, link: Link, payload: bytes) -> bytes | None:
         """The whole way. Budget: 120 us of this worker's CPU; the commit runs in its own process."""
@@ -161,12 +168,21 @@ class Pipeline:
 
     def _format_error(self, link: Link, error: PeerError, fields: Fields) -> bytes | None:
         self._metrics.frame_refused(link.listener, "format")
-        log.warning("format_error", listener=link.listener, field=error.field, problem=error.problem)
+        if count := self._seldom.count((link.listener, error.field), perf_counter()):
+            log.warning(
+                "format_error",
+                listener=link.listener,
+                peer=link.peer,
+                field=error.field,
+                problem=error.problem,
+                count=count,
+            )
         return self._refuse(link, fields, Reason.FORMAT_ERROR)
 
     def _refuse(self, link: Link, fields: Fields, reason: Reason) -> bytes | None:
         """An answer that no decision stands behind: nothing was looked up, nothing is remembered."""
         self._metrics.undecided(reason)
+        link.refused += 1
         refusal = to_refusal(fields, self._products["none"].code(reason))
         return None if refusal is None else link.dialect.encode(refusal)
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from authsvc.enum_members import find_at_once
 from bench import page
 
 _BUDGET = re.compile(r"Budget: (\d+(?:\.\d+)?) µs")
@@ -24,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    find_at_once()  # as in the engine
     config.addinivalue_line("filterwarnings", "ignore::cryptography.utils.CryptographyDeprecationWarning:psec")
 
 

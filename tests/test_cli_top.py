@@ -11,11 +11,13 @@ def at(seconds: float, *texts: str) -> Sample:
     return sample(iter(texts))._replace(at=seconds)
 
 
-def counted(approved: int, refused: int, fast: int = 0, slow: int = 0) -> str:
+def counted(approved: int, refused: int, fast: int = 0, slow: int = 0, undecided: int = 0) -> str:
     return (
         "# TYPE authsvc_decisions counter\n"
         f'authsvc_decisions_total{{product="p",outcome="approved",reason=""}} {approved}\n'
         f'authsvc_decisions_total{{product="p",outcome="refused",reason="EXPIRED"}} {refused}\n'
+        "# TYPE authsvc_refused_undecided counter\n"
+        f'authsvc_refused_undecided_total{{reason="FORMAT_ERROR"}} {undecided}\n'
         "# TYPE authsvc_stage_seconds histogram\n"
         f'authsvc_stage_seconds_bucket{{stage="total",le="0.001"}} {fast}\n'
         f'authsvc_stage_seconds_bucket{{stage="total",le="0.1"}} {fast + slow}\n'
@@ -39,6 +41,13 @@ def test_rates_of_two_workers() -> None:
 def test_a_counter_begun_anew() -> None:
     """A worker that was restarted has not decided less than nothing."""
     assert view(at(0, counted(100, 0)), at(1, counted(5, 0)), 1).decisions == 5.0
+
+
+def test_what_no_decision_stands_behind() -> None:
+    """To who asked it is a refusal as well."""
+    seen = view(at(0, counted(0, 0)), at(1, counted(9, 1, undecided=8)), 1)
+    assert (seen.decisions, seen.refused, seen.undecided) == (10.0, 1.0, 8.0)
+    assert seen.reasons == {"FORMAT_ERROR": 8.0, "EXPIRED": 1.0}
 
 
 @pytest.mark.parametrize(("fast", "slow", "p50", "p99"), [(100, 0, 0.5, 0.99), (98, 2, 0.51, 50.5), (0, 0, None, None)])

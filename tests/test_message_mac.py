@@ -30,6 +30,8 @@ class Line:
         self.listener = "main"
         self.dialect: Dialect = DIALECTS[dialect]
         self.signed_on = True
+        self.refused = 0
+        self.peer = "10.1.2.3:4000"
 
     def signed(self, fields: Fields, key: RetailMac = OURS) -> bytes:
         return self.dialect.mac_field.with_mac(self.dialect.encode(fields), key.over)

@@ -37,6 +37,8 @@ class Line:
         self.listener = "main"
         self.dialect: Dialect = DIALECTS["iso87-ascii"]
         self.signed_on = True
+        self.refused = 0
+        self.peer = "10.1.2.3:4000"
 
 
 @pytest.fixture
@@ -275,7 +277,7 @@ async def test_no_line_when_not(pipeline: Pipeline, lines: io.StringIO) -> None:
 async def test_a_format_error_names_the_field_and_not_its_value(pipeline: Pipeline, lines: io.StringIO) -> None:
     await ask(pipeline, purchase(f48=f"92{PAN}"))
     (line,) = [json.loads(text) for text in lines.getvalue().splitlines()]
-    assert (line["event"], line["field"]) == ("format_error", "DE48")
+    assert (line["event"], line["field"], line["peer"]) == ("format_error", "DE48", "10.1.2.3:4000")
     assert PAN not in lines.getvalue()
 
 

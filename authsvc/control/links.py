@@ -12,12 +12,16 @@ from authsvc.control.roles import Action
 
 
 class LinkView(Struct, frozen=True):
-    """`silent_seconds`: since it last sent anything; `paused`: why it is not read from, empty while it is."""
+    """`answered`: messages, `refused`: those of them that no decision stands behind (DE39 30, 91, 96); `open_seconds`: since
+    this worker has it; `silent_seconds`: since it last sent anything; `paused`: why it is not read from, empty while it is."""
 
     listener: str
     peer: str
     signed_on: bool
     in_flight: int
+    answered: int
+    refused: int
+    open_seconds: float
     silent_seconds: float
     paused: list[str]
 
@@ -26,7 +30,17 @@ class LinkView(Struct, frozen=True):
 def list_links(open_links: SkipValidation[OpenLinks]) -> list[LinkView]:
     """By listener, the longest silent first."""
     views = [
-        LinkView(link.listener, link.peer, link.signed_on, link.in_flight, round(link.silent, 1), link.paused)
+        LinkView(
+            listener=link.listener,
+            peer=link.peer,
+            signed_on=link.signed_on,
+            in_flight=link.in_flight,
+            answered=link.answered,
+            refused=link.refused,
+            open_seconds=round(link.open, 1),
+            silent_seconds=round(link.silent, 1),
+            paused=link.paused,
+        )
         for link in open_links()
     ]
     return sorted(views, key=lambda view: (view.listener, -view.silent_seconds, view.peer))

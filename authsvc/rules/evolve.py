@@ -56,9 +56,13 @@ def fold(account: AccountId, decisions: Iterable[Decision]) -> Account:
 
 def apply(account: Account, change: Change) -> Account:  # noqa: C901 - one case a fact, and nothing else
     """One fact."""
-    match change:
+    match change:  # the three facts of an approved payment first: each case before is 0.1 µs
+        case CountersSet(card, counters):
+            return replace(account, cards={**account.cards, card: replace(account.cards[card], counters=counters)})
         case HoldPlaced(hold):
             return replace(account, holds=account.holds.with_one(hold))
+        case KeyRemembered():
+            return _remember(account, change)
         case HoldEnded(ended):
             return replace(account, holds=account.holds.without(ended))
         case HoldReduced(reduced, amount, cash, increments):
@@ -72,8 +76,6 @@ def apply(account: Account, change: Change) -> Account:  # noqa: C901 - one case
             return _owing(account, change, (*others, change.posting))
         case PinChanged(card, pvv):
             return replace(account, cards={**account.cards, card: replace(account.cards[card], pvv=pvv)})
-        case CountersSet(card, counters):
-            return replace(account, cards={**account.cards, card: replace(account.cards[card], counters=counters)})
         case CardCaptured(card):
             captured = replace(account.cards[card], status=CardStatus.CAPTURED)
             return replace(account, cards={**account.cards, card: captured})
@@ -92,8 +94,6 @@ def apply(account: Account, change: Change) -> Account:  # noqa: C901 - one case
             return replace(account, early_reversals=(*account.early_reversals, reversal))
         case ReversalsForgotten(count):
             return replace(account, early_reversals=account.early_reversals[count:])
-        case KeyRemembered():
-            return _remember(account, change)
         case _:
             assert_never(change)
 

@@ -59,9 +59,9 @@ NOON = UnixMs(1_781_517_600_000)  # 2026-06-15 12:00 in Warsaw, 10:00 UTC
 
 
 LINKS = [
-    OpenLink("main", "10.1.2.3:4000", True, 2, 0.25, []),
-    OpenLink("main", "10.1.2.4:4000", False, 0, 71.34, ["full"]),
-    OpenLink("atm", "10.1.2.5:4000", True, 0, 1.0, []),
+    OpenLink("main", "10.1.2.3:4000", True, 2, 90, 3, 3600.04, 0.25, []),
+    OpenLink("main", "10.1.2.4:4000", False, 0, 0, 0, 71.34, 71.34, ["full"]),
+    OpenLink("atm", "10.1.2.5:4000", True, 0, 1, 0, 1.0, 1.0, []),
 ]
 
 

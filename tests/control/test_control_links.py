@@ -20,3 +20,5 @@ async def test_links(api: Callable[..., Awaitable[Any]], role: str, status: int)
             ("main", "10.1.2.4:4000", 71.3, ["full"]),
             ("main", "10.1.2.3:4000", 0.2, []),
         ]
+        main = answer.body[2]
+        assert (main["answered"], main["refused"], main["open_seconds"]) == (90, 3, 3600.0)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from e2e_bank import Bank, Plastic
 from e2e_process import AUTHSVC, ROOT
+from e2e_wire import Wire
 from test_e2e_cli import run
 
 
@@ -123,6 +124,23 @@ def test_links(bank: Bank) -> None:
     assert {link["listener"] for link in found} == {"main"}
     assert all(re.fullmatch(r"127\.0\.0\.1:[0-9]+", link["peer"]) and link["signed_on"] for link in found)
     assert "signed on" in on_screen(bank, "links")
+
+
+def test_a_link_that_is_refused(bank: Bank) -> None:
+    """Messages that cannot be read are in no journal: the link says how many there were, the log what and whose."""
+    bank.issue("prepaid-bps")
+    wire = Wire(bank.engine.port)
+    assert (
+        wire.ask({**bank.card("prepaid-bps", bank.account("prepaid-bps")).message(1_00), "4": "00000000000X"})["39"]
+        == "30"
+    )
+    (link,) = [link for link in ask(bank, "links") if link["refused"]]
+    assert (link["answered"], link["refused"]) == (1, 1)
+    assert f'"peer":"{link["peer"]}"' in bank.engine.said()
+    assert "without a decision" in on_screen(
+        bank, "decisions", "--since", "2099-01-01T00:00:00Z", "--reason", "FORMAT_ERROR"
+    )
+    wire.close()
 
 
 def test_top_once(bank: Bank) -> None:

@@ -30,7 +30,7 @@ def test_promtool_accepts_them(promtool: Path, words: tuple[str, ...], tmp_path:
 def test_each_alert_is_tested_and_explained(alert: str) -> None:
     """Both ways in rules_test.yml; in the runbook what it means, what to look at, what to do, where its link leads."""
     tests = (RULES / "rules_test.yml").read_text()
-    assert len(re.findall(rf"alertname: {alert}\n", tests)) == 2
+    assert len(re.findall(rf"alertname: {alert}\n", tests)) >= 2
     assert f"runbook_url: docs/runbook.md#{alert.lower()}\n" in (RULES / "alerts.yml").read_text()
     page = (ROOT / "docs/runbook.md").read_text().split(f"## {alert}\n", 1)[1].split("\n## ", 1)[0]
     assert [line.split(":", 1)[0] for line in page.splitlines() if line.startswith("**")] == [
