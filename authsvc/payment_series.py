@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
 from authsvc.series import Count, Counts
 
@@ -44,9 +44,7 @@ class PaymentSeries:
         )
         by = ("product", "channel", "sca")
         self._sca = _counters(registry, "authsvc_sca", "Approved payments, by what stood behind SCA (RTS Art. 21).", by)
-        self._pins = Counter(
-            "authsvc_pins", "PINs offered, and what they came to.", ("bin", "verdict"), registry=registry
-        )
+        self._pins = Counts(registry, "authsvc_pins", "PINs offered, and what they came to.", ("bin", "verdict"))
         self.know(bins, currencies)
 
     def know(self, bins: Mapping[str, str], currencies: Mapping[str, str]) -> None:
@@ -57,7 +55,7 @@ class PaymentSeries:
         self._by_currency = _pairs(self._approved, ((product, name) for product in products for name in letters))
         self._by_sca = _pairs(self._sca, ((p, channel, sca) for p in products for channel in CHANNELS for sca in SCA))
         self._pins_of = {
-            (product, verdict): self._pins.labels(bins.get(product, NOT_KNOWN), verdict)
+            (product, verdict): self._pins.of(bins.get(product, NOT_KNOWN), verdict)
             for product in products for verdict in PINS
         }  # fmt: skip
 
