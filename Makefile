@@ -6,8 +6,7 @@ CONFIG ?= config/demo.toml
 # Two files of tests at a time; `make test AT_ONCE=` for one.
 AT_ONCE ?= -n 2 --dist loadfile
 # What a compiled module could do otherwise than its source (docs/decisions/0042).
-COMPILED := tests/codec tests/rules tests/model tests/security tests/state tests/ledger \
-	tests/end_to_end/test_e2e_crash.py tests/end_to_end/test_e2e_links.py
+COMPILED := tests/codec tests/rules tests/model tests/security tests/state tests/ledger
 
 help:   ## list these targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*##/:/' | awk -F: '{ printf "  make %-12s %s\n", $$1, $$2 }'
