@@ -49,7 +49,7 @@ from authsvc.cli_tokens import token
 from authsvc.cli_top import top
 from authsvc.cli_watch import audit, decisions, links
 from authsvc.control.records import decision_view
-from authsvc.errors import AuthsvcError, ConfigError
+from authsvc.errors import AuthsvcError, ConfigError, NotThereError
 from authsvc.ledger.postgres_records import PostgresRecords
 from authsvc.ledger.reconcile import reconcile as differences
 from authsvc.ledger.sqlite_reader import SqliteReader, open_reader
@@ -78,6 +78,8 @@ class _Group(click.Group):
     def invoke(self, context: click.Context) -> object:
         try:
             return super().invoke(context)
+        except NotThereError as error:
+            raise click.ClickException(str(error)) from error
         except ConfigError as error:
             raise click.UsageError(str(error)) from error
         except AuthsvcError as error:

@@ -24,7 +24,7 @@ from authsvc.control_server import ControlServer, bound_socket, check_tls, namin
 from authsvc.decider import Decider
 from authsvc.doors import affordable
 from authsvc.enum_members import find_at_once
-from authsvc.errors import ConfigError, LedgerDownError
+from authsvc.errors import ConfigError, LedgerDownError, NotThereError
 from authsvc.gauges import Held
 from authsvc.handover import NO_PLACE, Channel, Place
 from authsvc.ledger.postgres import PostgresLedger
@@ -154,8 +154,9 @@ class Engine:
         if config.ledger.url == EMBEDDED:
             return SqliteLedger(config.data_dir / LEDGER_FILE, evolve, committed, self._ledger_failed)
         return PostgresLedger(
-            config.ledger.url, committed, self._ledger_failed, self.metrics.ledger_up, config.ledger.partitions
-        )
+            config.ledger.url, committed, self._ledger_failed, self.metrics.ledger_up, config.ledger.partitions,
+            given_up=self._stopping,
+        )  # fmt: skip
 
     def _build_control(self) -> ControlServer:
         control = self.config.control
@@ -228,6 +229,10 @@ class Engine:
                 log.warning("a link was gone before it was taken over", problem=type(error).__name__)
         before.close()
         log.info("links taken over", count=count, worker=self.worker)
+
+    @property
+    def told_to_stop(self) -> bool:
+        return self._stopping.is_set()
 
     def request_stop(self) -> None:
         """What SIGTERM does."""
@@ -359,7 +364,10 @@ async def serve(
     worker: int = 1,
     place: Place = NO_PLACE,
 ) -> int:
-    """One worker: build, start, tell `announce`, run until told to stop. A start that fails leaves nothing running."""
+    """One worker: build, start, tell `announce`, run until told to stop. A start that fails leaves nothing running.
+
+    Raises ConfigError, NotThereError where the ledger's server did not come in time.
+    """
     asyncio.get_running_loop().set_exception_handler(log_loop_exception)
     engine = build(config, worker, place)
     for number in (signal.SIGTERM, signal.SIGINT):  # from here on: whoever reads that we are ready may end us at once
@@ -368,8 +376,10 @@ async def serve(
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, engine.request_retirement)
     try:
         await engine.start()
-    except BaseException:
+    except BaseException as error:
         await engine.stop()
+        if isinstance(error, NotThereError) and engine.told_to_stop:
+            return 0
         raise
     announce(engine)
     keep_freed()

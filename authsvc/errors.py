@@ -31,6 +31,10 @@ class StaleAccountError(AuthsvcError):
     """Another decision of this account was committed first. Load and decide again, a bounded number of times."""
 
 
+class NotThereError(ConfigError):
+    """A server that settings name cannot be reached, which may be different in a moment: exit 1, not 2."""
+
+
 class LedgerDownError(AuthsvcError):
     """We cannot remember, so we must not approve. Answer DE39 91, readiness false."""
 

@@ -25,7 +25,7 @@ from authsvc import engine, logs
 from authsvc.config import EMBEDDED, Config, RedisConfig, control_of, from_json, to_json
 from authsvc.control_server import bound_socket, naming
 from authsvc.engine import Engine
-from authsvc.errors import AuthsvcError, ConfigError
+from authsvc.errors import AuthsvcError, ConfigError, NotThereError
 from authsvc.handover import Channel, Place, channel_pair
 from authsvc.seed import Seeded
 from authsvc.state.embedded import EmbeddedValkey
@@ -44,7 +44,10 @@ class Started(Struct, frozen=True, tag=True):
 
 
 class NotStarted(Struct, frozen=True, tag=True):
+    """`away`: a server that settings name could not be reached."""
+
     problem: str
+    away: bool
 
 
 class Descriptors(Struct, frozen=True):
@@ -209,7 +212,7 @@ class _Workers:
             if isinstance(report, NotStarted):
                 await process.wait()
                 self._alive.discard(process)
-                raise ConfigError(report.problem)
+                raise (NotThereError if report.away else ConfigError)(report.problem)
             failed.pop_all()
         if before := self._estates.pop(worker, None):
             before.close()  # its successor has it
@@ -232,7 +235,9 @@ class _Workers:
         assert process.stdout is not None
         process.stdin.write(to_json(self._config) + b"\n" + msgspec.json.encode(place) + b"\n")
         line = await process.stdout.readline()
-        return process, _reports.decode(line) if line else NotStarted(f"worker {worker} ended while it started")
+        return process, _reports.decode(line) if line else NotStarted(
+            f"worker {worker} ended while it started", away=False
+        )
 
     async def _watch(self, worker: int, process: asyncio.subprocess.Process) -> None:
         await process.wait()
@@ -273,7 +278,7 @@ def _work(worker: int) -> int:
     try:
         return uvloop.run(engine.serve(config, _report_start, worker, place))
     except AuthsvcError as error:
-        _say(NotStarted(str(error)))
+        _say(NotStarted(str(error), isinstance(error, NotThereError)))
         return 1
 
 

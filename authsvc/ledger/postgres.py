@@ -16,7 +16,7 @@ from typing import Any, TypeAlias, TypeVar
 import asyncpg
 import msgspec
 
-from authsvc.errors import AuthsvcError, ConfigError, LedgerDownError
+from authsvc.errors import AuthsvcError, ConfigError, LedgerDownError, NotThereError
 from authsvc.gauges import Held, OpenHolds
 from authsvc.ledger.append import Append, append_of, resolve
 from authsvc.ledger.holds import HoldRow
@@ -24,6 +24,7 @@ from authsvc.ledger.journal import CommitUnknownError, JournalRow, VaultEntry
 from authsvc.ledger.postgres_database import (
     CONNECT_SECONDS,
     SESSION,
+    Connection,
     check_version,
     connect,
     migrate,
@@ -68,6 +69,8 @@ READERS = 4
 READ_SECONDS = 3.0
 STALL_SECONDS = 10.0
 """A commit that says nothing for so long is asked after on another connection. It is not given up."""
+START_SECONDS, START_EVERY_SECONDS = 40.0, 1.0
+"""How long a start waits for the server, and how often it looks; systemd gives a start 60 s (config/systemd)."""
 BACKOFF_FIRST_SECONDS = 0.05
 BACKOFF_MOST_SECONDS = 1.0
 NOTHING_HAPPENED = ("40001", "40P01", "57014")
@@ -80,7 +83,8 @@ class PostgresLedger:
     """A `journal.Ledger`. `healthy` turns False when the server goes away, and True when it is back.
 
     `on_commit(rows, seconds)`: after each commit; `on_failure(error)`: once, when nothing can be remembered any more:
-    the process has to stop; `on_up(up)`: `healthy` has changed; `partitions`: see `postgres_database.migrate`.
+    the process has to stop; `on_up(up)`: `healthy` has changed; `partitions`: see `postgres_database.migrate`;
+    `given_up`: nobody waits for `open` any more.
     """
 
     def __init__(
@@ -91,6 +95,8 @@ class PostgresLedger:
         on_up: Callable[[bool], None] | None = None,
         partitions: int = 0,
         stall_seconds: float = STALL_SECONDS,
+        given_up: asyncio.Event | None = None,
+        start_seconds: float = START_SECONDS,
     ) -> None:
         self.healthy = False
         self._url = url
@@ -99,15 +105,17 @@ class PostgresLedger:
         self._on_up = on_up
         self._partitions = partitions
         self._stall_seconds = stall_seconds
+        self._given_up = asyncio.Event() if given_up is None else given_up
+        self._start_seconds = start_seconds
         self._queue: list[Append] = []
         self._in_hand: list[Append] = []
         self._wake = asyncio.Event()
         self._closing = asyncio.Event()
 
     async def open(self) -> None:
-        """Connect and bring the schema up to date. Raises ConfigError."""
+        """Connect and bring the schema up to date. Raises ConfigError, NotThereError when the server did not come in time."""
         self._loop = asyncio.get_running_loop()
-        self._connection = await connect(self._url)
+        self._connection = await self._first_connection()
         try:
             await migrate(self._connection, self._partitions)
             self._statement: Statement = await self._connection.prepare(APPEND)
@@ -119,6 +127,19 @@ class PostgresLedger:
         self._reader = PostgresReader(self._pool)
         self._writer = asyncio.create_task(self._write_batches())
         self._set_up(True)
+
+    async def _first_connection(self) -> Connection:
+        """At boot the server may come later than we do."""
+        until = self._loop.time() + self._start_seconds
+        while True:
+            try:
+                return await connect(self._url)
+            except NotThereError as error:
+                if self._given_up.is_set() or self._loop.time() >= until:
+                    raise
+                log.warning("postgresql is not there yet", problem=str(error))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._given_up.wait(), START_EVERY_SECONDS)
 
     async def close(self) -> None:
         """Take no more; make durable what was taken, if the server is there; let go."""

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import asyncpg
 
-from authsvc.errors import ConfigError
+from authsvc.errors import ConfigError, NotThereError
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"  # a string: at run time the class takes no parameter
 
@@ -20,6 +20,8 @@ CONNECT_SECONDS = 5.0
 ROWS_A_TRANSACTION = 1024
 """Most decisions of one transaction. A position is the transaction's number times this, plus the place in it; so it
 stays below 2^53, which JSON readers need, for the first 2^43 transactions of a cluster."""
+NOT_NOW = frozenset({"57P01", "57P02", "57P03", "53300"})
+"""Shuts down, has crashed, starts up; too many connections."""
 MIGRATION_LOCK = 0x61757468  # "auth": one worker at a time brings the schema up to date
 SESSION = {
     "application_name": "authsvc",
@@ -63,11 +65,13 @@ FAULTS = (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError, as
 
 
 async def connect(url: str) -> Connection:
-    """A connection on which a commit that was acknowledged is on the disk. Raises ConfigError."""
+    """A connection on which a commit that was acknowledged is on the disk. Raises ConfigError, NotThereError where a later
+    attempt may succeed."""
     try:
         connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS, server_settings=SESSION)
     except FAULTS as error:
-        raise ConfigError(f"ledger.url: cannot connect to PostgreSQL: {problem(error)}") from None
+        kind = NotThereError if _may_come(error) else ConfigError
+        raise kind(f"ledger.url: cannot connect to PostgreSQL: {problem(error)}") from None
     try:
         await _check(connection)
     except BaseException as error:
@@ -76,6 +80,14 @@ async def connect(url: str) -> Connection:
             raise ConfigError(f"ledger.url: PostgreSQL does not answer: {problem(error)}") from None
         raise
     return connection
+
+
+def _may_come(error: BaseException) -> bool:
+    """Nobody listens (yet), no answer, or a server that starts, stops or is full; not: a name or a password that is wrong."""
+    if isinstance(error, asyncpg.PostgresError):
+        return str(error.sqlstate) in NOT_NOW
+    # Of several addresses of one name asyncpg tells by a bare OSError that none could be reached.
+    return isinstance(error, ConnectionError | TimeoutError | FileNotFoundError) or type(error) is OSError
 
 
 def problem(error: BaseException) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,7 +16,7 @@ from pathlib import Path
 import pytest
 from conftest import Start
 from e2e_bank import Api, Bank, Plastic, luhn_number
-from e2e_process import EngineProcess, run
+from e2e_process import AUTHSVC, ROOT, EngineProcess, run
 from e2e_traffic import Traffic
 from e2e_wire import decode
 from postgres_server import PostgresServer
@@ -175,6 +177,31 @@ def test_explain_and_reconcile_read_it(start: Start, postgres: PostgresServer) -
     bank.close()
     engine.stop()
     assert reconciles(engine)
+
+
+def test_a_server_that_comes_later(start: Start, server: PostgresServer) -> None:
+    """As at boot: the engine says what it waits for, and starts when PostgreSQL is there."""
+    settings = f"ledger.url={server.database()}"
+    server.stop()
+    timer = threading.Timer(3, server.start)
+    timer.start()
+    engine = start(settings)
+    timer.join()
+    assert '"event":"postgresql is not there yet"' in engine.said()
+    bank = Bank(engine)
+    assert bank.issue("prepaid-bps", load=10_00).pay(1_00) == "00"
+    bank.close()
+
+
+def test_stopped_while_it_waits_for_the_server(tmp_path: Path) -> None:
+    """SIGTERM before there is anything to drain: exit 0, and nothing stays."""
+    engine = EngineProcess(tmp_path / "data", "ledger.url=postgresql://u@127.0.0.1:1/x")
+    words = [AUTHSVC, "serve", *engine.settings]
+    with subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True) as waiting:
+        assert waiting.stderr is not None
+        assert any("postgresql is not there yet" in line for line in waiting.stderr)
+        waiting.terminate()
+        assert waiting.wait(10) == 0
 
 
 def test_power_cuts_of_engine_and_server_in_mid_load(start: Start, server: PostgresServer) -> None:
@@ -343,6 +370,6 @@ def test_a_worker_that_cannot_start(start_workers: StartWorkers) -> None:
     """What is wrong is said as by a single one; nothing is left running."""
     engine = start_workers()
     engine.stop()
-    done = run("serve", *engine.settings, "--set", "ledger.url=postgresql://u:secret@127.0.0.1:1/x")
+    done = run("serve", *engine.settings, "--set", "ledger.url=postgresql://u:secret@no-such-host.invalid/x")
     assert (done.returncode, "Traceback" in done.stderr, "secret" in done.stderr) == (2, False, False)
     assert "ledger.url: cannot connect" in done.stderr

@@ -14,7 +14,7 @@ from engine_parts import until
 from ledger_story import approve, end, load, opened_postgres, queue, refuse, take, unborn
 from postgres_server import PostgresServer
 
-from authsvc.errors import ConfigError, LedgerDownError
+from authsvc.errors import ConfigError, LedgerDownError, NotThereError
 from authsvc.gauges import Held
 from authsvc.ledger.append import append_of
 from authsvc.ledger.journal import CommitUnknownError, VaultEntry
@@ -554,13 +554,40 @@ async def test_a_database_with_other_tables(url: str) -> None:
         assert await other.fetchval("SELECT to_regclass('ledger_schema')") is None
 
 
-@pytest.mark.parametrize("wrong", ["postgresql://postgres:secret@127.0.0.1:1/x", "no url with secret", "postgresql://"])
-async def test_a_server_that_is_not_there(wrong: str) -> None:
-    """Named, without what the URL holds."""
+@pytest.mark.parametrize(
+    ("wrong", "kind"),
+    [
+        ("postgresql://postgres:secret@127.0.0.1:1/x", NotThereError),
+        ("postgresql://postgres:secret@localhost:1/x", NotThereError),
+        ("no url with secret", ConfigError),
+        ("postgresql://postgres:secret@no-such-host.invalid/x", ConfigError),
+    ],
+)
+async def test_a_server_that_is_not_there(wrong: str, kind: type[ConfigError]) -> None:
+    """Named, without what the URL holds; told apart from one that may be there in a moment."""
     with pytest.raises(ConfigError, match=r"^ledger\.url: ") as raised:
-        await PostgresLedger(wrong).open()
+        await PostgresLedger(wrong, start_seconds=0).open()
+    assert type(raised.value) is kind
     assert "secret" not in str(raised.value)
     assert raised.value.__cause__ is None
+
+
+async def test_a_database_that_is_not_there(postgres: PostgresServer) -> None:
+    """A server that answers and says no is not asked again."""
+    with pytest.raises(ConfigError, match="3D000") as raised:
+        await PostgresLedger(postgres.url("no_such_database")).open()
+    assert type(raised.value) is ConfigError
+
+
+async def test_nobody_waits_for_the_start_any_more() -> None:
+    """Told to stop while the server is awaited: at once."""
+    given_up = asyncio.Event()
+    opening = asyncio.create_task(PostgresLedger("postgresql://u@127.0.0.1:1/x", given_up=given_up).open())
+    await asyncio.sleep(0.2)
+    assert not opening.done()
+    given_up.set()
+    with pytest.raises(NotThereError):
+        await asyncio.wait_for(opening, 5)
 
 
 async def test_partitions_are_what_they_were_made_as(url: str) -> None:
