@@ -158,13 +158,20 @@ class Pipeline:
     async def _network(self, link: Link, fields: Fields) -> bytes:
         """0800: no account, no decision; only the link's own state and keys."""
         key_change: KeyChange = "not_offered"
-        if self._exchange is not None and (block := network.key_block_of(fields)) is not None:
-            key_change, problem = await self._exchange.take(block)
-            self._metrics.key_change(link.listener, key_change)
-            log.warning("key change", listener=link.listener, outcome=key_change, problem=problem)
+        if network.is_key_change(fields):
+            key_change = await self._change_key(link, fields)
         answer, link.signed_on = network.answer_network(fields, link.signed_on, CODES[key_change])
         self._metrics.network_message(NETWORK_KINDS.get(fields["70"], "other"))
         return link.dialect.encode(answer)
+
+    async def _change_key(self, link: Link, fields: Fields) -> KeyChange:
+        outcome: KeyChange = "not_offered"
+        problem = "the listener has no key-encryption key"
+        if self._exchange is not None:
+            outcome, problem = await self._exchange.take(network.key_block_of(fields))
+        self._metrics.key_change(link.listener, outcome)
+        log.warning("key change", listener=link.listener, peer=link.peer, outcome=outcome, problem=problem)
+        return outcome
 
     def _format_error(self, link: Link, error: PeerError, fields: Fields) -> bytes | None:
         self._metrics.frame_refused(link.listener, "format")

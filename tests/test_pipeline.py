@@ -173,6 +173,13 @@ async def test_format_errors_are_counted(engine: Parts, pipeline: Pipeline) -> N
     assert engine.count('authsvc_frames_refused_total{cause="format",listener="main"}') == 1
 
 
+async def test_a_key_for_a_link_that_takes_none(engine: Parts, pipeline: Pipeline) -> None:
+    """Its listener has no key-encryption key: 12, and counted, so that the alert says it."""
+    answer = await ask(pipeline, {"t": "0800", "7": "0615100000", "11": "000009", "70": "161"})
+    assert answer["39"] == "12"
+    assert engine.count('authsvc_key_changes_total{listener="main",outcome="not_offered"}') == 1
+
+
 async def test_signed_off(engine: Parts, pipeline: Pipeline) -> None:
     """91 until the next sign-on, and no decision; the link's own matter."""
     link, other = Line(), Line()

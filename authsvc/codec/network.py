@@ -17,10 +17,12 @@ def is_network_management(mti: str) -> bool:
     return mti in ("0800", "0801", "0820", "0821")
 
 
-def key_block_of(fields: Mapping[str, str]) -> str | None:
-    """The key block (DE110) of a key change; None of any other message. Raises PeerError("DE110", …) when it is absent."""
-    if fields.get("70") != KEY_CHANGE:
-        return None
+def is_key_change(fields: Mapping[str, str]) -> bool:
+    return fields.get("70") == KEY_CHANGE
+
+
+def key_block_of(fields: Mapping[str, str]) -> str:
+    """The key block (DE110) of a key change. Raises PeerError("DE110", …) when it is absent."""
     if "110" not in fields:
         raise PeerError("DE110", "mandatory in a key change and absent")
     return fields["110"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from authsvc.codec.network import answer_network, is_network_management, key_block_of
+from authsvc.codec.network import answer_network, is_key_change, is_network_management, key_block_of
 from authsvc.errors import PeerError
 
 HELLO = {"t": "0800", "7": "0615100000", "11": "000001"}
@@ -47,13 +47,13 @@ def test_which_messages_are_for_the_link() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("fields", "block"), [
-    ({**HELLO, "70": "161", "110": "D0112…"}, "D0112…"), ({**HELLO, "70": "301", "110": "D0112…"}, None), (HELLO, None),
-])  # fmt: skip
-def test_where_a_new_key_stands(fields: dict[str, str], block: str | None) -> None:
-    """DE110 of a key change, and of nothing else; its answer has the code of what became of it."""
-    assert key_block_of(fields) == block
-    if block is not None:
+@pytest.mark.parametrize(("code", "then"), [("161", True), ("301", False), ("", False)])
+def test_a_key_change(code: str, then: bool) -> None:
+    """0800 with DE70 161: the new key stands in DE110, and the answer has the code of what became of it."""
+    fields = {**HELLO, "70": code, "110": "D0112…"}
+    assert is_key_change(fields) is then
+    if then:
+        assert key_block_of(fields) == "D0112…"
         assert answer_network(fields, True, "96")[0]["39"] == "96"
 
 
