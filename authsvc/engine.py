@@ -27,7 +27,7 @@ from authsvc.enum_members import find_at_once
 from authsvc.errors import ConfigError, LedgerDownError, NotThereError
 from authsvc.gauges import Held
 from authsvc.handover import NO_PLACE, Channel, Place
-from authsvc.ledger.postgres import PostgresLedger
+from authsvc.ledger.postgres import START_SECONDS, PostgresLedger
 from authsvc.ledger.sqlite import SqliteLedger
 from authsvc.link import Handler
 from authsvc.logs import MessageLog, get_logger, log_loop_exception
@@ -156,6 +156,8 @@ class Engine:
         return PostgresLedger(
             config.ledger.url, committed, self._ledger_failed, self.metrics.ledger_up, config.ledger.partitions,
             given_up=self._stopping,
+            # Whoever is to take over gives up at once: the one before goes on.
+            start_seconds=START_SECONDS if self._place.before is None else 0,
         )  # fmt: skip
 
     def _build_control(self) -> ControlServer:
