@@ -13,12 +13,11 @@ import click
 from rich.table import Table
 
 from authsvc.cli_options import Asking, Moment, connected, console
+from authsvc.metrics import UNDECIDED
 from authsvc.model import Reason
 from authsvc.rules.explain import money
 
 FOLLOW_SECONDS = 1.0
-UNDECIDED = frozenset({"FORMAT_ERROR", "LEDGER_UNAVAILABLE", "SYSTEM_ERROR", "MAC_INVALID", "ACQUIRER_NOT_ALLOWED"})
-"""Reasons that journals rarely have, or never."""
 FACTS_SHOWN = 5
 """Of what an order changed; a card that is issued has some forty."""
 
