@@ -24,7 +24,7 @@ _PARTS = (
 )
 
 
-class AdditionalAmount(Struct, frozen=True):
+class AdditionalAmount(Struct, frozen=True, gc=False):
     """`account_type`: as in digits 3 and 4 of DE3; `amount_type`: as "02", available; `currency`: ISO 4217 numeric; `minor`:
     in its minor units, never below zero: `debit` is the sign."""
 

@@ -22,7 +22,7 @@ NONE = "000"
 _FIELD = "DE35"
 
 
-class Track2(Struct, frozen=True):
+class Track2(Struct, frozen=True, gc=False):
     """`expiry`: YYMM, `service_code`: 3 digits, each "" where a separator stands in its place or the track ends before it;
     `discretionary`: the issuer's own part. Never printed."""
 
@@ -35,7 +35,7 @@ class Track2(Struct, frozen=True):
         return "Track2(***)"
 
 
-class StripeCvv(Struct, frozen=True):
+class StripeCvv(Struct, frozen=True, gc=False):
     """`expiry`: YYMM, `service_code` and `cvv` as the track has them, each of digits. Never printed."""
 
     expiry: str

@@ -87,7 +87,7 @@ class Checks(card_present.Checks, Protocol):
         """Whether `cvv2` is that of `pan` and `expiry` (YYMM)."""
 
 
-class Received(Struct, frozen=True):
+class Received(Struct, frozen=True, gc=False):
     """A message understood. `offered_pvv`: PVV of the PIN that came with it, "" without; compare, then forget it.
     `chip_answer`: makes DE55 of the answer from its DE39; None where no right cryptogram came."""
 

@@ -13,7 +13,7 @@ CARDHOLDER = "cardholder"
 """The ledger account that holds the balances of all card accounts."""
 
 
-class EntryRow(Struct, frozen=True):
+class EntryRow(Struct, frozen=True, gc=False):
     """`amount` grosze come to `debit` and leave `credit`. `leg`: its number in the decision."""
 
     account: AccountId

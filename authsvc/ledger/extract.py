@@ -49,7 +49,7 @@ class _Request(Struct, frozen=True, gc=False):
     origin: _Origin = _Origin()
 
 
-class Extract(Struct, frozen=True):
+class Extract(Struct, frozen=True, gc=False):
     """Of a `Decision`: what has a column or a row of its own. The names are those of the decision."""
 
     account: AccountId

@@ -40,7 +40,7 @@ class Decided(Protocol):
     def changes(self) -> Sequence[object]: ...
 
 
-class HoldRow(Struct, frozen=True):
+class HoldRow(Struct, frozen=True, gc=False):
     """A hold, open or ended. `amount`: grosze, what it is now or was when it ended; `status`: `OPEN` or a `HoldEnd`;
     `ended_at`: None while open; `code`: DE38 of its authorization; `product`: of its account, "" where it had
     ended before that was kept."""
@@ -62,7 +62,7 @@ class HoldRow(Struct, frozen=True):
         return None if self.status == OPEN else HoldEnd(self.status)
 
 
-class HoldChange(Struct, frozen=True):
+class HoldChange(Struct, frozen=True, gc=False):
     """What becomes of a row that is there already. `amount` None: stays."""
 
     id: HoldId
@@ -72,7 +72,7 @@ class HoldChange(Struct, frozen=True):
     ended_at: UnixMs | None = None
 
 
-class HoldRows(Struct, frozen=True):
+class HoldRows(Struct, frozen=True, gc=False):
     """Rows to insert, and changes of rows that were there before; a hold is never in both."""
 
     placed: dict[HoldId, HoldRow]

@@ -47,7 +47,7 @@ class CommitUnknownError(LedgerDownError):
     """The commit itself failed: the decision may be on the disk or not. Send no answer at all; the repeat finds out."""
 
 
-class VaultEntry(Struct, frozen=True):
+class VaultEntry(Struct, frozen=True, gc=False):
     """Where a PAN leads. `pan_hash`: keyed hash of it; `sealed_pan`: encrypted by security, opaque here."""
 
     pan_hash: bytes
@@ -70,7 +70,7 @@ class Row(Struct, frozen=True, array_like=True, gc=False):
     vault: VaultEntry | None = None
 
 
-class JournalRow(Struct, frozen=True):
+class JournalRow(Struct, frozen=True, gc=False):
     """One decision as it was taken. `position`: global, increasing, may have gaps; `seq`: in its account, no gaps."""
 
     position: int
@@ -91,7 +91,7 @@ class Columns(Struct, frozen=True, gc=False):
     stan: str
 
 
-class HeadRecord(Struct, frozen=True):
+class HeadRecord(Struct, frozen=True, gc=False):
     """A head as it is on the disk. `state`: the account as of `state_seq`, undecoded."""
 
     seq: int
@@ -100,7 +100,7 @@ class HeadRecord(Struct, frozen=True):
     state_seq: int
 
 
-class Record(Struct, frozen=True):
+class Record(Struct, frozen=True, gc=False):
     """A journal row as it is on the disk. `decision`: undecoded."""
 
     columns: Columns

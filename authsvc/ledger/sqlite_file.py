@@ -70,6 +70,8 @@ def open_reader_connection(path: Path) -> apsw.Connection:
     try:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         connection.set_busy_timeout(BUSY_MS)
+        # No plan depends on a value: else a value beside a partial index has the statement prepared anew each time, 7 of 12 us.
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         version = _version(connection)
     except apsw.Error as error:
         raise ConfigError(f"{path}: {error}") from error

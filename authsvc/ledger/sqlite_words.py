@@ -19,13 +19,13 @@ _LENGTH = 4
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class Write(Struct, frozen=True, array_like=True, tag=True):
+class Write(Struct, frozen=True, gc=False, array_like=True, tag=True):
     """Answered by a part of a `Written`."""
 
     rows: list[Row]
 
 
-class Forget(Struct, frozen=True, array_like=True, tag=True):
+class Forget(Struct, frozen=True, gc=False, array_like=True, tag=True):
     """Ended holds go, at most `limit` that ended before that moment. Answered by `Forgot`."""
 
     before: UnixMs
@@ -35,17 +35,17 @@ class Forget(Struct, frozen=True, array_like=True, tag=True):
 Order: TypeAlias = Write | Forget
 
 
-class Opened(Struct, frozen=True, array_like=True, tag=True):
+class Opened(Struct, frozen=True, gc=False, array_like=True, tag=True):
     """The file is ours and up to date; the first answer of all."""
 
 
-class NotOpened(Struct, frozen=True, array_like=True, tag=True):
+class NotOpened(Struct, frozen=True, gc=False, array_like=True, tag=True):
     """In place of `Opened`; the writer ends."""
 
     problem: str
 
 
-class Written(Struct, frozen=True, array_like=True, tag=True):
+class Written(Struct, frozen=True, gc=False, array_like=True, tag=True):
     """One commit of the next `rows` rows, durable but for those in `lost`: their place among them, and the class of error."""
 
     rows: int
@@ -53,11 +53,11 @@ class Written(Struct, frozen=True, array_like=True, tag=True):
     seconds: float
 
 
-class Forgot(Struct, frozen=True, array_like=True, tag=True):
+class Forgot(Struct, frozen=True, gc=False, array_like=True, tag=True):
     holds: int
 
 
-class Failed(Struct, frozen=True, array_like=True, tag=True):
+class Failed(Struct, frozen=True, gc=False, array_like=True, tag=True):
     """The next `rows` rows were in hand when the ledger broke; `unknown`: whether they are on the disk, nobody knows. What
     was ordered after them was not begun. The writer ends."""
 

@@ -67,7 +67,6 @@ from authsvc.model.commands import (
     UnblockPin,
     UnlockThreeDs,
     VirtualStatus,
-    request_key,
 )
 from authsvc.model.decisions import (
     NOTHING_MORE,
@@ -102,6 +101,7 @@ from authsvc.model.decisions import (
 )
 from authsvc.model.hold_list import NO_HOLDS, HoldList, holds_of
 from authsvc.model.holds import Bucket, Foreign, Hold, HoldEnd, Increment, ScaUse
+from authsvc.model.keys import key_of, request_key
 from authsvc.model.messages import (
     Authorization,
     CardRef,
@@ -129,7 +129,6 @@ from authsvc.model.names import (
     Scheme,
     UnixMs,
     VirtualId,
-    key_of,
 )
 
 __all__ = [

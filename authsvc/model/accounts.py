@@ -74,7 +74,7 @@ class ThreeDsProof(Struct, frozen=True, gc=False, omit_defaults=True):
     spent: Minor = Minor(0)
 
 
-class Counters(Struct, frozen=True, omit_defaults=True):
+class Counters(Struct, frozen=True, gc=False, omit_defaults=True):
     """What messages change on a card.
 
     `pin_failures`: wrong PINs in a row, they survive midnight; `pin_blocked_on`: the day of the third one, "" when not
@@ -98,7 +98,7 @@ class Counters(Struct, frozen=True, omit_defaults=True):
     sca_merchants: tuple[str, ...] = ()  # those with a payment authenticated by 3-D Secure (DE42), newest last
 
 
-class VirtualCard(Struct, frozen=True, omit_defaults=True):
+class VirtualCard(Struct, frozen=True, gc=False, omit_defaults=True):
     """A device number that stands for a card. `expiry`: YYMM, its own; `wallet`: whose, for people."""
 
     id: VirtualId
@@ -109,7 +109,7 @@ class VirtualCard(Struct, frozen=True, omit_defaults=True):
     wallet: str = ""
 
 
-class PendingLimits(Struct, frozen=True, omit_defaults=True):
+class PendingLimits(Struct, frozen=True, gc=False, omit_defaults=True):
     """Limits that were ordered and take effect at `at`; None leaves one as it is."""
 
     at: UnixMs
@@ -119,7 +119,7 @@ class PendingLimits(Struct, frozen=True, omit_defaults=True):
     individual: Minor | None = None
 
 
-class Card(Struct, frozen=True, omit_defaults=True):
+class Card(Struct, frozen=True, gc=False, omit_defaults=True):
     """`pvv`: PIN verification value; `expiry`: YYMM, good to the last day of that month; `blocked_by`, `blocked_at`,
     `before_block` (the status to go back to): of a temporary block; `debt`: posted and unpaid, credit products only, grosze.
 
@@ -185,7 +185,7 @@ class Leg(Struct, frozen=True, gc=False, array_like=True):
     amount: Minor
 
 
-class Posting(Struct, frozen=True, omit_defaults=True):
+class Posting(Struct, frozen=True, gc=False, omit_defaults=True):
     """Money taken from the account for good (or given to it: a negative `amount`), grosze; `amount`: what is left of it after
     reversals. `day`, `bucket`, `cash`, `with_cash`, `sca_use`, `scas`: what it counted into itself, NONE where its
     authorization had counted; `hold`: the hold that it came from; `origin`: the message."""
@@ -208,7 +208,7 @@ class Posting(Struct, frozen=True, omit_defaults=True):
     reference: str = ""  # of a transfer: where it went
 
 
-class EarlyReversal(Struct, frozen=True, omit_defaults=True):
+class EarlyReversal(Struct, frozen=True, gc=False, omit_defaults=True):
     """A reversal that came before its original, remembered so that the late original holds nothing."""
 
     card: CardId
@@ -218,7 +218,7 @@ class EarlyReversal(Struct, frozen=True, omit_defaults=True):
     at: UnixMs
 
 
-class Account(Struct, frozen=True, omit_defaults=True):
+class Account(Struct, frozen=True, gc=False, omit_defaults=True):
     """One state document. `seq`: number of the last decision in it, 0 before the first; `at`: time of that decision;
     `balance`: own money of the holder, negative is debt; `recent_keys` with `recent_at`: keys of the messages of the
     last 24 hours, oldest first; `recent_since`: the list is complete from this time on (the journal knows the rest);
@@ -247,7 +247,7 @@ STRAY = "stray"
 """Prefix of the accounts that messages with an unknown PAN are decided against: they are journaled like all others."""
 
 
-class Head(Struct, frozen=True, eq=False):
+class Head(Struct, frozen=True, gc=False, eq=False):
     """An account and the hash of its last decision: what an append must name to be taken. Before the first: 32 zeros.
     `state`: the account as JSON, where somebody has encoded it already; `kept`: sequence number of the newest document of it
     in the journal, -1 when nobody knows. Neither counts in comparisons."""

@@ -14,11 +14,9 @@ from authsvc.model.messages import (
 from authsvc.model.names import (
     AccountId,
     CardId,
-    Key,
     Minor,
     UnixMs,
     VirtualId,
-    key_of,
 )
 
 
@@ -60,7 +58,7 @@ class BlockKind(StrEnum):
     STOLEN = "stolen"
 
 
-class OpenAccount(Struct, frozen=True, tag="open_account", omit_defaults=True):
+class OpenAccount(Struct, frozen=True, gc=False, tag="open_account", omit_defaults=True):
     account: AccountId
     product: str
     credit_limit: Minor | None = None
@@ -69,7 +67,7 @@ class OpenAccount(Struct, frozen=True, tag="open_account", omit_defaults=True):
     fingerprint: str = ""
 
 
-class Load(Struct, frozen=True, tag="load", omit_defaults=True):
+class Load(Struct, frozen=True, gc=False, tag="load", omit_defaults=True):
     """A top-up, or the repayment of a credit card. `amount` in grosze, above zero."""
 
     account: AccountId
@@ -79,7 +77,7 @@ class Load(Struct, frozen=True, tag="load", omit_defaults=True):
     fingerprint: str = ""
 
 
-class Charge(Struct, frozen=True, tag="charge", omit_defaults=True):
+class Charge(Struct, frozen=True, gc=False, tag="charge", omit_defaults=True):
     """A fee, interest or cost of the bank's, or (`kind` write_off) a debt that it gives up. `amount` in grosze, above zero;
     `kind`: a `PostingKind`; `card`: on whose account of many it is, "" the account's as a whole."""
 
@@ -92,7 +90,7 @@ class Charge(Struct, frozen=True, tag="charge", omit_defaults=True):
     fingerprint: str = ""
 
 
-class ExpireHolds(Struct, frozen=True, tag="expire_holds", omit_defaults=True):
+class ExpireHolds(Struct, frozen=True, gc=False, tag="expire_holds", omit_defaults=True):
     """Holds whose time is over end now, though nothing else happens on the account."""
 
     account: AccountId
@@ -100,7 +98,7 @@ class ExpireHolds(Struct, frozen=True, tag="expire_holds", omit_defaults=True):
     fingerprint: str = ""
 
 
-class Transfer(Struct, frozen=True, tag="transfer", omit_defaults=True):
+class Transfer(Struct, frozen=True, gc=False, tag="transfer", omit_defaults=True):
     """Money out of the card account. `amount` in grosze, above zero; `iban`: Polish, without spaces."""
 
     account: AccountId
@@ -112,7 +110,7 @@ class Transfer(Struct, frozen=True, tag="transfer", omit_defaults=True):
     fingerprint: str = ""
 
 
-class IssueCard(Struct, frozen=True, tag="issue_card", omit_defaults=True):
+class IssueCard(Struct, frozen=True, gc=False, tag="issue_card", omit_defaults=True):
     """A new card. `pvv`: PIN verification value of its PIN; `expiry`: YYMM; `individual_limit`: credit products."""
 
     account: AccountId
@@ -128,14 +126,14 @@ class IssueCard(Struct, frozen=True, tag="issue_card", omit_defaults=True):
     fingerprint: str = ""
 
 
-class ActivateCard(Struct, frozen=True, tag="activate_card", omit_defaults=True):
+class ActivateCard(Struct, frozen=True, gc=False, tag="activate_card", omit_defaults=True):
     account: AccountId
     card: CardId
     idempotency: str = ""
     fingerprint: str = ""
 
 
-class BlockCard(Struct, frozen=True, tag="block_card", omit_defaults=True):
+class BlockCard(Struct, frozen=True, gc=False, tag="block_card", omit_defaults=True):
     account: AccountId
     card: CardId
     kind: BlockKind
@@ -144,7 +142,7 @@ class BlockCard(Struct, frozen=True, tag="block_card", omit_defaults=True):
     fingerprint: str = ""
 
 
-class UnblockCard(Struct, frozen=True, tag="unblock_card", omit_defaults=True):
+class UnblockCard(Struct, frozen=True, gc=False, tag="unblock_card", omit_defaults=True):
     """`by`: whose order it is; None: the bank's own staff, who may lift every temporary block. `hotline`: asked for by
     telephone, which not every regulation offers for it (W §17.4)."""
 
@@ -156,7 +154,7 @@ class UnblockCard(Struct, frozen=True, tag="unblock_card", omit_defaults=True):
     fingerprint: str = ""
 
 
-class UnblockPin(Struct, frozen=True, tag="unblock_pin", omit_defaults=True):
+class UnblockPin(Struct, frozen=True, gc=False, tag="unblock_pin", omit_defaults=True):
     """The hotline ends a PIN block and clears the count of wrong PINs."""
 
     account: AccountId
@@ -165,7 +163,7 @@ class UnblockPin(Struct, frozen=True, tag="unblock_pin", omit_defaults=True):
     fingerprint: str = ""
 
 
-class SetLimits(Struct, frozen=True, tag="set_limits", omit_defaults=True):
+class SetLimits(Struct, frozen=True, gc=False, tag="set_limits", omit_defaults=True):
     """New day limits; None leaves one as it is. What is used today stays used. `individual`: new individual limit,
     credit products only; `effective`: when it begins to apply, 0 is at once."""
 
@@ -180,7 +178,7 @@ class SetLimits(Struct, frozen=True, tag="set_limits", omit_defaults=True):
     effective: UnixMs = UnixMs(0)
 
 
-class SetContactless(Struct, frozen=True, tag="set_contactless", omit_defaults=True):
+class SetContactless(Struct, frozen=True, gc=False, tag="set_contactless", omit_defaults=True):
     account: AccountId
     card: CardId
     enabled: bool
@@ -188,7 +186,7 @@ class SetContactless(Struct, frozen=True, tag="set_contactless", omit_defaults=T
     fingerprint: str = ""
 
 
-class SetMarginNotices(Struct, frozen=True, tag="set_margin_notices", omit_defaults=True):
+class SetMarginNotices(Struct, frozen=True, gc=False, tag="set_margin_notices", omit_defaults=True):
     """The user declines the currency-margin notices, or wants them again (P §19)."""
 
     account: AccountId
@@ -198,7 +196,7 @@ class SetMarginNotices(Struct, frozen=True, tag="set_margin_notices", omit_defau
     fingerprint: str = ""
 
 
-class SetPin(Struct, frozen=True, tag="set_pin", omit_defaults=True):
+class SetPin(Struct, frozen=True, gc=False, tag="set_pin", omit_defaults=True):
     account: AccountId
     card: CardId
     pvv: str
@@ -206,7 +204,7 @@ class SetPin(Struct, frozen=True, tag="set_pin", omit_defaults=True):
     fingerprint: str = ""
 
 
-class SetAccountStatus(Struct, frozen=True, tag="set_account_status", omit_defaults=True):
+class SetAccountStatus(Struct, frozen=True, gc=False, tag="set_account_status", omit_defaults=True):
     """The agreement has ended, the holder has died or lost legal capacity, or got it back."""
 
     account: AccountId
@@ -215,7 +213,7 @@ class SetAccountStatus(Struct, frozen=True, tag="set_account_status", omit_defau
     fingerprint: str = ""
 
 
-class RecordThreeDs(Struct, frozen=True, tag="record_three_ds", omit_defaults=True):
+class RecordThreeDs(Struct, frozen=True, gc=False, tag="record_three_ds", omit_defaults=True):
     """What one authentication at the access control server came to. `amount`: minor units of `currency` (ISO 4217 numeric);
     `merchant`: as in DE42."""
 
@@ -229,7 +227,7 @@ class RecordThreeDs(Struct, frozen=True, tag="record_three_ds", omit_defaults=Tr
     fingerprint: str = ""
 
 
-class UnlockThreeDs(Struct, frozen=True, tag="unlock_three_ds", omit_defaults=True):
+class UnlockThreeDs(Struct, frozen=True, gc=False, tag="unlock_three_ds", omit_defaults=True):
     """Hotline or branch end the lock of 3-D Secure and clear its failures."""
 
     account: AccountId
@@ -238,7 +236,7 @@ class UnlockThreeDs(Struct, frozen=True, tag="unlock_three_ds", omit_defaults=Tr
     fingerprint: str = ""
 
 
-class SetTrusted(Struct, frozen=True, tag="set_trusted", omit_defaults=True):
+class SetTrusted(Struct, frozen=True, gc=False, tag="set_trusted", omit_defaults=True):
     """A merchant (DE42) joins or leaves the holder's trusted ones."""
 
     account: AccountId
@@ -249,7 +247,7 @@ class SetTrusted(Struct, frozen=True, tag="set_trusted", omit_defaults=True):
     fingerprint: str = ""
 
 
-class RenewCard(Struct, frozen=True, tag="renew_card", omit_defaults=True):
+class RenewCard(Struct, frozen=True, gc=False, tag="renew_card", omit_defaults=True):
     """The same number and PIN with a new `expiry` (YYMM)."""
 
     account: AccountId
@@ -259,7 +257,7 @@ class RenewCard(Struct, frozen=True, tag="renew_card", omit_defaults=True):
     fingerprint: str = ""
 
 
-class ReplaceCard(Struct, frozen=True, tag="replace_card", omit_defaults=True):
+class ReplaceCard(Struct, frozen=True, gc=False, tag="replace_card", omit_defaults=True):
     """`card` gives way to `new`, which has another number (`last4`) and another PIN (`pvv`). `expiry`: YYMM, "" to have
     it decided by how long ago the old one was blocked; `fresh_expiry`: what a new one would be, YYMM."""
 
@@ -282,7 +280,7 @@ class DuplicateCause(StrEnum):
     STOLEN = "stolen"
 
 
-class DuplicateCard(Struct, frozen=True, tag="duplicate_card", omit_defaults=True):
+class DuplicateCard(Struct, frozen=True, gc=False, tag="duplicate_card", omit_defaults=True):
     """Another plastic with the same number for one that is damaged. `expiry`: YYMM, "" keeps the card's; `pvv`: of a new
     PIN, "" keeps the old one."""
 
@@ -295,7 +293,7 @@ class DuplicateCard(Struct, frozen=True, tag="duplicate_card", omit_defaults=Tru
     fingerprint: str = ""
 
 
-class CreateVirtual(Struct, frozen=True, tag="create_virtual", omit_defaults=True):
+class CreateVirtual(Struct, frozen=True, gc=False, tag="create_virtual", omit_defaults=True):
     """A device number, `virtual`, that stands for the card in a wallet. `expiry`: YYMM, "" is the card's own."""
 
     account: AccountId
@@ -308,7 +306,7 @@ class CreateVirtual(Struct, frozen=True, tag="create_virtual", omit_defaults=Tru
     fingerprint: str = ""
 
 
-class SetVirtual(Struct, frozen=True, tag="set_virtual", omit_defaults=True):
+class SetVirtual(Struct, frozen=True, gc=False, tag="set_virtual", omit_defaults=True):
     """Suspend, resume or delete a device number."""
 
     account: AccountId
@@ -319,14 +317,14 @@ class SetVirtual(Struct, frozen=True, tag="set_virtual", omit_defaults=True):
     fingerprint: str = ""
 
 
-class ImportedCard(Struct, frozen=True, omit_defaults=True):
+class ImportedCard(Struct, frozen=True, gc=False, omit_defaults=True):
     """Issued, and activated when it is `active`."""
 
     card: IssueCard
     active: bool = True
 
 
-class OpeningDebt(Struct, frozen=True, omit_defaults=True):
+class OpeningDebt(Struct, frozen=True, gc=False, omit_defaults=True):
     """What a card owed in the other system. `kind`: a `PostingKind`; `amount` in grosze, above zero."""
 
     card: CardId
@@ -334,7 +332,7 @@ class OpeningDebt(Struct, frozen=True, omit_defaults=True):
     amount: Minor
 
 
-class ImportAccount(Struct, frozen=True, tag="import_account", omit_defaults=True):
+class ImportAccount(Struct, frozen=True, gc=False, tag="import_account", omit_defaults=True):
     """An account taken over from another system, with its cards and what is on it: all that opening, loading, issuing and, when
     it is `active`, activating would do, as one decision. `load`: its balance; `card`, `active`: its first card, `others`: the
     others; `debts`: what they owe."""
@@ -373,7 +371,7 @@ class Operation(StrEnum):
     LOG = "log"
 
 
-class Operate(Struct, frozen=True, tag="operate", omit_defaults=True):
+class Operate(Struct, frozen=True, gc=False, tag="operate", omit_defaults=True):
     """About the engine, on an account that holds no money (`BANK`). `version`: names what is in force from now on; `content`:
     all of it, as JSON."""
 
@@ -410,14 +408,3 @@ CardCommand = (
 )
 Command = OpenAccount | ImportAccount | Load | Charge | ExpireHolds | SetAccountStatus | CardCommand
 Request = Message | Command | Operate
-
-
-def request_key(request: Request) -> Key | None:
-    """The key that makes a second one a repeat; None for a command without an idempotency key (never a repeat)."""
-    if isinstance(request, Presentment | Reversal) and not request.origin.stan:  # by no message: a file, or the API
-        return key_of("presentment", request.account, request.idempotency) if request.idempotency else None
-    if isinstance(request, Message):
-        origin = request.origin
-        names = (origin.sent, origin.stan, origin.acquirer, origin.terminal, origin.merchant)
-        return key_of(origin.mti[:3], request.virtual or request.card, *names)  # DE2 is part of what makes a repeat
-    return key_of("command", request.account, request.idempotency) if request.idempotency else None

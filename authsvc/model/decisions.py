@@ -31,46 +31,46 @@ from authsvc.model.names import (
 )
 
 
-class AccountOpened(Struct, frozen=True, tag="account_opened", omit_defaults=True):
+class AccountOpened(Struct, frozen=True, gc=False, tag="account_opened", omit_defaults=True):
     product: str
     credit_limit: Minor = Minor(0)
     holder: str = ""
 
 
-class CardSet(Struct, frozen=True, tag="card_set"):
+class CardSet(Struct, frozen=True, gc=False, tag="card_set"):
     """The whole card after a command."""
 
     card: Card
 
 
-class CountersSet(Struct, frozen=True, tag="counters_set"):
+class CountersSet(Struct, frozen=True, gc=False, tag="counters_set"):
     """The counters of a card after a message."""
 
     card: CardId
     counters: Counters
 
 
-class AccountStatusSet(Struct, frozen=True, tag="account_status_set"):
+class AccountStatusSet(Struct, frozen=True, gc=False, tag="account_status_set"):
     status: AccountStatus
 
 
-class CardRenewed(Struct, frozen=True, tag="card_renewed"):
+class CardRenewed(Struct, frozen=True, gc=False, tag="card_renewed"):
     """The renewed plastic is in use: its expiry is the card's from now on (S §32.7)."""
 
     card: CardId
 
 
-class CardCaptured(Struct, frozen=True, tag="card_captured"):
+class CardCaptured(Struct, frozen=True, gc=False, tag="card_captured"):
     """A third wrong PIN on a product that captures the card."""
 
     card: CardId
 
 
-class HoldPlaced(Struct, frozen=True, tag="hold_placed"):
+class HoldPlaced(Struct, frozen=True, gc=False, tag="hold_placed"):
     hold: Hold
 
 
-class HoldReduced(Struct, frozen=True, tag="hold_reduced", omit_defaults=True):
+class HoldReduced(Struct, frozen=True, gc=False, tag="hold_reduced", omit_defaults=True):
     """`amount`: what the hold is now, grosze; `cash`, `increments`: what of it they are now."""
 
     hold: HoldId
@@ -79,7 +79,7 @@ class HoldReduced(Struct, frozen=True, tag="hold_reduced", omit_defaults=True):
     increments: tuple[Increment, ...] = ()
 
 
-class HoldIncreased(Struct, frozen=True, tag="hold_increased"):
+class HoldIncreased(Struct, frozen=True, gc=False, tag="hold_increased"):
     """`amount`: what the hold is now, grosze, with this increment in it."""
 
     hold: HoldId
@@ -87,13 +87,13 @@ class HoldIncreased(Struct, frozen=True, tag="hold_increased"):
     increment: Increment
 
 
-class HoldEnded(Struct, frozen=True, tag="hold_ended"):
+class HoldEnded(Struct, frozen=True, gc=False, tag="hold_ended"):
     hold: HoldId
     how: HoldEnd
     at: UnixMs
 
 
-class Posted(Struct, frozen=True, tag="posted", omit_defaults=True):
+class Posted(Struct, frozen=True, gc=False, tag="posted", omit_defaults=True):
     """Money has moved. `balance`: of the account after it; `debts`: of its cards after it, those that changed; `owed`: see
     `Account`, whole; `legs`: its entries in the general ledger; `forget`: how many of the oldest postings leave the
     account's document."""
@@ -106,7 +106,7 @@ class Posted(Struct, frozen=True, tag="posted", omit_defaults=True):
     forget: int = 0
 
 
-class PostingReduced(Struct, frozen=True, tag="posting_reduced", omit_defaults=True):
+class PostingReduced(Struct, frozen=True, gc=False, tag="posting_reduced", omit_defaults=True):
     """A posting was reversed, whole or in part. `posting`: what it is now; `returned`: grosze given back by it; the others as
     in `Posted`."""
 
@@ -118,14 +118,14 @@ class PostingReduced(Struct, frozen=True, tag="posting_reduced", omit_defaults=T
     owed: dict[PostingKind, Minor] = {}
 
 
-class PinChanged(Struct, frozen=True, tag="pin_changed"):
+class PinChanged(Struct, frozen=True, gc=False, tag="pin_changed"):
     """The holder has changed the PIN at an ATM. `pvv`: of the new one."""
 
     card: CardId
     pvv: str
 
 
-class Noticed(Struct, frozen=True, tag="noticed"):
+class Noticed(Struct, frozen=True, gc=False, tag="noticed"):
     """A currency-margin notice is due: the card's first transaction of `month` (YYYY-MM) in `currency`; `margin`: what the
     conversion cost above the ECB reference rate, hundredths of a percent."""
 
@@ -135,17 +135,17 @@ class Noticed(Struct, frozen=True, tag="noticed"):
     margin: int
 
 
-class ReversalRemembered(Struct, frozen=True, tag="reversal_remembered"):
+class ReversalRemembered(Struct, frozen=True, gc=False, tag="reversal_remembered"):
     reversal: EarlyReversal
 
 
-class ReversalsForgotten(Struct, frozen=True, tag="reversals_forgotten"):
+class ReversalsForgotten(Struct, frozen=True, gc=False, tag="reversals_forgotten"):
     """The oldest `count` early reversals are dropped: used, too old, or above the cap."""
 
     count: int
 
 
-class KeyRemembered(Struct, frozen=True, tag="key_remembered", omit_defaults=True):
+class KeyRemembered(Struct, frozen=True, gc=False, tag="key_remembered", omit_defaults=True):
     """This decision's key joins the recent ones; the oldest `forget` leave; `since`: new `recent_since`, 0 unchanged."""
 
     key: Key
@@ -180,7 +180,7 @@ class Verdict(StrEnum):
     NOT_APPLICABLE = "not applicable"
 
 
-class Step(Struct, frozen=True, array_like=True):
+class Step(Struct, frozen=True, gc=False, array_like=True):
     """One rule that ran: its name (a key of the product's `paragraphs`), its verdict, its paragraph, its inputs."""
 
     rule: str
@@ -189,7 +189,7 @@ class Step(Struct, frozen=True, array_like=True):
     inputs: dict[str, int | str | bool]
 
 
-class Approved(Struct, frozen=True, tag="approved", omit_defaults=True):
+class Approved(Struct, frozen=True, gc=False, tag="approved", omit_defaults=True):
     """`amount`: grosze approved; `hold`: the hold placed, "" when none was needed; `exemption`: what freed it from SCA;
     `posting`: what was posted at once."""
 
@@ -199,7 +199,7 @@ class Approved(Struct, frozen=True, tag="approved", omit_defaults=True):
     posting: PostingId = PostingId("")
 
 
-class Refused(Struct, frozen=True, tag="refused"):
+class Refused(Struct, frozen=True, gc=False, tag="refused"):
     """`rule`: name of the step that refused; `paragraph`: its source, "" where no regulation speaks."""
 
     reason: Reason
@@ -210,7 +210,7 @@ class Refused(Struct, frozen=True, tag="refused"):
 Outcome = Approved | Refused
 
 
-class Actor(Struct, frozen=True):
+class Actor(Struct, frozen=True, gc=False):
     """Who calls the control API. `token`: the id of the bearer token, never its text."""
 
     token: str
@@ -220,7 +220,7 @@ class Actor(Struct, frozen=True):
 Fact = int | str | bool | None
 
 
-class Audit(Struct, frozen=True, omit_defaults=True):
+class Audit(Struct, frozen=True, gc=False, omit_defaults=True):
     """Who ordered a decision, and what it changed: dotted names as "cards.ID.limits.cash"; None: not there."""
 
     actor: Actor
@@ -238,7 +238,7 @@ class Answer(Struct, frozen=True, gc=False, omit_defaults=True):
     amount: Minor | None = None  # DE4, when less was approved than was asked for
 
 
-class Decision(Struct, frozen=True, omit_defaults=True):
+class Decision(Struct, frozen=True, gc=False, omit_defaults=True):
     """One request, one decision, one journal record. Facts only, never rules: folding an old journal under new rules
     gives the same account. `answer` is None for a command; `key`: see `request_key`, 0 when there is none;
     `audit`: of what came through the control API."""
@@ -261,7 +261,7 @@ class Decision(Struct, frozen=True, omit_defaults=True):
         return f"{self.account}:{self.seq}"
 
 
-class Past(Struct, frozen=True):
+class Past(Struct, frozen=True, gc=False):
     """What the account document no longer holds, gathered from the journal before deciding.
 
     `earlier`: the decision on the same key; `original`: the decision on the message that a reversal names;

@@ -42,7 +42,7 @@ class ScaUse(StrEnum):
     LOW_VALUE = "low_value"
 
 
-class Increment(Struct, frozen=True, omit_defaults=True):
+class Increment(Struct, frozen=True, gc=False, omit_defaults=True):
     """What an incremental authorization added to a hold, grosze, and the day it counted into."""
 
     origin: Origin
@@ -50,7 +50,7 @@ class Increment(Struct, frozen=True, omit_defaults=True):
     day: Day
 
 
-class Hold(Struct, frozen=True, omit_defaults=True):
+class Hold(Struct, frozen=True, gc=False, omit_defaults=True):
     """Money set aside by an approval, grosze. `day`, `bucket`, `sca_use`, `scas`: what it counted into and when, so
     that a reversal gives back the right counters; `first_amount`: before partial reversals; `amount` is with the
     increments; `cash`: the part of it that was paid out as cashback; `link`: DE48.63."""

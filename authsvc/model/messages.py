@@ -106,7 +106,7 @@ def names(original: Original, terminal: str, merchant: str, origin: Origin) -> b
     )
 
 
-class Authorization(Struct, frozen=True, tag="authorization", omit_defaults=True):
+class Authorization(Struct, frozen=True, gc=False, tag="authorization", omit_defaults=True):
     """An 0100 or 0200: may this card do this? An 0120: it was done. `card` is "" when nobody knows the PAN.
 
     `amount`: DE4 in minor units of `currency` (DE49, ISO 4217 numeric); `entry`: DE22; `condition`: DE25; `mcc`: DE18;
@@ -162,7 +162,7 @@ class Authorization(Struct, frozen=True, tag="authorization", omit_defaults=True
         return self.origin.mti[2] == "2"
 
 
-class Reversal(Struct, frozen=True, tag="reversal", omit_defaults=True):
+class Reversal(Struct, frozen=True, gc=False, tag="reversal", omit_defaults=True):
     """An 0400 or 0420: undo a hold, whole, or down to `becomes` (DE95; None: whole).
 
     One that came by no message (`undoes_claim`) undoes a presentment of `kind` and of `amount`, named by RRN, by `code` (its
@@ -193,7 +193,7 @@ class Reversal(Struct, frozen=True, tag="reversal", omit_defaults=True):
         return not self.origin.stan
 
 
-class Presentment(Struct, frozen=True, tag="presentment", omit_defaults=True):
+class Presentment(Struct, frozen=True, gc=False, tag="presentment", omit_defaults=True):
     """An 0220, or a line of a clearing file: the claim that turns a hold into a posting.
 
     `original`: the authorization, by DE90, or by RRN; `code`: its authorization code (DE38); `final`: no other presentment of

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from enum import StrEnum
 from typing import NewType
 
@@ -19,12 +18,6 @@ Key = NewType("Key", int)
 
 PLN = "985"
 POLAND = "616"
-
-
-def key_of(*parts: str) -> Key:
-    """The key of a message: `wire.md` section 3, "What makes a message the same one"."""
-    digest = hashlib.blake2b("\x1f".join(parts).encode(), digest_size=8).digest()
-    return Key(int.from_bytes(digest, "big") >> 1)
 
 
 class Scheme(StrEnum):

@@ -41,6 +41,7 @@ MODULES = (
     "metrics.py",
     "model/documents.py",
     "model/hold_list.py",
+    "model/keys.py",
     "payment_series.py",
     "pipeline.py",
     "rules/*.py",
@@ -69,7 +70,7 @@ def sources() -> list[Path]:
 def stamp() -> str:
     """Of the interpreter that runs, the sources as they stand, and all that they may import: its types are compiled in."""
     known = hashlib.sha256(f"{sys.version} {SUFFIX}".encode())
-    for path in sorted(SOURCES.rglob("*.py")):
+    for path in sorted((*SOURCES.rglob("*.py"), *SOURCES.rglob("*.h"))):
         name = path.relative_to(SOURCES)
         if not (name.parts[0] in APART or name.name.startswith("cli")):
             known.update(f"\0{name}\0".encode() + path.read_bytes())

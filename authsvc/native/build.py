@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from authsvc import native
+from authsvc.native import remember
 
 ROOT = native.SOURCES.parent
 OPTIMIZE = "1"
@@ -52,10 +53,8 @@ def compile_to(built: Path, work: Path) -> None:
     os.chdir(ROOT)
     modules = [str(path.relative_to(ROOT)) for path in native.sources()]
     extensions = mypycify(modules, opt_level=OPTIMIZE, debug_level="0", target_dir=str(work), multi_file=True)
-    command = _build_ext(extensions)
-    command.build_lib, command.build_temp = str(work / "lib"), str(work)
-    command.ensure_finalized()
-    command.run()
+    remember.put_into(work)
+    ext(extensions, work / "lib", work)
     flat = work / "lib" / "authsvc"
     for shared in (work / "lib").glob(f"*{native.SUFFIX}"):
         shutil.move(shared, flat / shared.name)
@@ -67,8 +66,9 @@ def compile_to(built: Path, work: Path) -> None:
     (built / native.STAMP).write_text(stamp)
 
 
-def _build_ext(extensions: list[Any]) -> Any:
-    """setuptools' command; it compiles the files of one extension one after the other, here they are compiled side by side."""
+def ext(extensions: list[Any], lib: Path, work: Path) -> None:
+    """What mypyc wrote, compiled into `lib`: by setuptools' command, which compiles the files of one extension one after the
+    other; here they are compiled side by side."""
     from setuptools import Distribution
     from setuptools.command.build_ext import build_ext
 
@@ -84,7 +84,10 @@ def _build_ext(extensions: list[Any]) -> Any:
             self.compiler.compile = together
             super().build_extensions()
 
-    return SideBySide(Distribution({"name": "authsvc-native", "ext_modules": extensions}))
+    command = SideBySide(Distribution({"name": "authsvc-native", "ext_modules": extensions}))
+    command.build_lib, command.build_temp = str(lib), str(work)
+    command.ensure_finalized()
+    command.run()
 
 
 @contextlib.contextmanager

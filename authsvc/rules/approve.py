@@ -161,4 +161,4 @@ def _credited(case: Case, request: Authorization, code: str) -> Approved:
 def authorization_code(case: Case) -> str:
     """DE38, six digits: a hash of what makes this decision unique, so that a replay gives the same code."""
     name = f"{case.account.id}:{case.account.seq + 1}:{case.now}".encode()
-    return f"{int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), 'big') % 1_000_000:06d}"
+    return str(int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big") % 1_000_000).zfill(6)

@@ -19,7 +19,7 @@ from authsvc.products import Product
 K = TypeVar("K")
 
 
-class Owing(Struct, frozen=True):
+class Owing(Struct, frozen=True, gc=False):
     """After a posting: the balance; the debts of cards that change; the whole debt by what it is for."""
 
     balance: Minor

@@ -38,7 +38,7 @@ MAX_EARLY_REVERSALS = 32
 is not working."""
 
 
-class Missing(Struct, frozen=True):
+class Missing(Struct, frozen=True, gc=False):
     """What has to be fetched from the journal before `decide`: the decision on this key; the original of a reversal."""
 
     earlier: bool

@@ -45,7 +45,7 @@ FLAGS: dict[str, tuple[str, ...]] = {
 }
 
 
-class Matched(Struct, frozen=True):
+class Matched(Struct, frozen=True, gc=False):
     """What a presentment belongs to. `how`: for people; `hold`: the open one; `counted`: whether the day's limits were used by
     its authorization, and still are."""
 

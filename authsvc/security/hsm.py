@@ -157,7 +157,7 @@ def _tdes(key: bytes) -> Cipher[modes.ECB]:
 def _pin_in(block: bytes, pan: str) -> str:
     """The 4 to 12 digits in a clear ISO-0 block: (0, length, PIN, F…) xor (0000, 12 PAN digits)."""
     _check_pan(pan)
-    text = f"{int.from_bytes(block, 'big') ^ int(pan[-13:-1], 16):016x}"
+    text = (int.from_bytes(block, "big") ^ int(pan[-13:-1], 16)).to_bytes(BLOCK_BYTES, "big").hex()
     length = int(text[1], 16)
     pin = text[2 : 2 + length]
     if text[0] != "0" or not 4 <= length <= 12 or not _numeric(pin) or text[2 + length :].strip("f"):

@@ -1,0 +1,33 @@
+"""What makes a message, or a command, the same one: `wire.md` section 3, "What makes a message the same one"."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from authsvc.model.commands import Message, Request
+from authsvc.model.messages import Authorization, Presentment, Reversal
+from authsvc.model.names import Key
+
+
+def key_of(*parts: str) -> Key:
+    """63 bits of a hash over the parts."""
+    digest = blake2b("\x1f".join(parts).encode(), digest_size=8).digest()
+    return Key(int.from_bytes(digest, "big") >> 1)
+
+
+def request_key(request: Request) -> Key | None:
+    """The key that makes a second one a repeat; None for a command without an idempotency key (never a repeat)."""
+    if isinstance(request, Authorization):  # the most; a union is made anew each time, and asked for its parts
+        return _key_of_message(request)
+    if isinstance(request, Reversal | Presentment):
+        if request.origin.stan:
+            return _key_of_message(request)
+        # by no message: a file, or the API
+        return key_of("presentment", request.account, request.idempotency) if request.idempotency else None
+    return key_of("command", request.account, request.idempotency) if request.idempotency else None
+
+
+def _key_of_message(request: Message) -> Key:
+    origin = request.origin
+    names = (origin.sent, origin.stan, origin.acquirer, origin.terminal, origin.merchant)
+    return key_of(origin.mti[:3], request.virtual or request.card, *names)  # DE2 is part of what makes a repeat
