@@ -24,8 +24,8 @@ from authsvc.ledger import sqlite_process
 from authsvc.ledger.journal import CommitUnknownError, Row
 from authsvc.ledger.reconcile import reconcile
 from authsvc.ledger.sqlite import SqliteLedger, Writer
-from authsvc.ledger.sqlite_file import SCHEMA_VERSION, open_writer
-from authsvc.ledger.sqlite_reader import open_reader
+from authsvc.ledger.sqlite_file import SCHEMA_VERSION, open_reader_connection, open_writer
+from authsvc.ledger.sqlite_reader import SqliteReader, open_reader
 from authsvc.ledger.sqlite_writer import write
 from authsvc.rules.evolve import evolve
 
@@ -202,6 +202,25 @@ async def test_a_head_is_whole_whatever_the_age_of_its_document(path: Path, ever
             if number % 7 == 0 and found is not None:
                 known = found
     assert written == [1 + number // every * every for number in range(40)]
+
+
+async def test_a_repeat_is_looked_up_by_a_plan_made_once(path: Path) -> None:
+    """The columns of the partial indexes stand beside values: SQLite would look at each value, and plan anew."""
+    async with opened(path) as ledger:
+        known = unborn("acc")
+        for number in range(1, 20):
+            known = await take(ledger, known, approve(known, f"{number:06}", key=number))
+    connection, made_anew = open_reader_connection(path), []
+    connection.trace_v2(
+        apsw.SQLITE_TRACE_PROFILE, lambda event: made_anew.append(event["stmt_status"]["SQLITE_STMTSTATUS_REPREPARE"])
+    )
+    reader = SqliteReader(connection)
+    for number in range(1, 20):
+        found = reader.earlier("acc", number, f"{number:06}")
+        assert found is not None and found.key == number
+    connection.trace_v2(0)
+    reader.close()
+    assert made_anew == [0] * 19
 
 
 async def test_a_document_of_the_middle_of_a_batch(path: Path) -> None:
