@@ -349,10 +349,11 @@ def _redis_copies(loaded: config.Config) -> _Copies | None:
 
 
 def _open_ledger(loaded: config.Config) -> SqliteReader | PostgresRecords:
-    """Read-only, beside a running engine or without one. Raises ConfigError."""
-    if loaded.ledger.url == config.EMBEDDED:
-        return open_reader(loaded.data_dir / engine.LEDGER_FILE)
-    return PostgresRecords(loaded.ledger.url)
+    """Read-only, beside a running engine or without one, until the command ends. Raises ConfigError."""
+    embedded = loaded.ledger.url == config.EMBEDDED
+    reader = open_reader(loaded.data_dir / engine.LEDGER_FILE) if embedded else PostgresRecords(loaded.ledger.url)
+    click.get_current_context().call_on_close(reader.close)
+    return reader
 
 
 main.add_command(account)

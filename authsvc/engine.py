@@ -65,8 +65,8 @@ from authsvc.sweeper import Sweeper
 log = get_logger(__name__)
 
 COPY_PATIENCE_SECONDS = 1.0
-"""How far the Redis copy may be behind where nobody else decides: a busy account is written once in that time, one with many
-holds not so often (`copy.RESTED_BYTES`)."""
+"""How far the Redis copy may be behind where nobody else decides: a busy account is written once in that time, one that stays
+busy or has many holds not so often (`copy.LONGEST_REST`, `copy.RESTED_BYTES`)."""
 DRAIN_SECONDS = 10.0
 """How long a stop waits for messages under way; they are all waiting for one commit, so this is generous."""
 HAND_OVER_SECONDS = 5.0

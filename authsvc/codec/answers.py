@@ -5,8 +5,6 @@ Echoed fields come back byte for byte (`wire.md` section 3); a peer finds its re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from authsvc.codec import amounts, subfields
 from authsvc.codec.amounts import AdditionalAmount
 from authsvc.codec.dialects import Fields
@@ -23,7 +21,7 @@ RESPONSES: dict[str, str] = {
 """Request or advice, and their repeats → response: 0100 → 0110, 0421 → 0430. What is not in it is never answered."""
 
 
-def to_answer(fields: Mapping[str, str], answer: Answer, cvv2: str = "") -> Fields:
+def to_answer(fields: Fields, answer: Answer, cvv2: str = "") -> Fields:
     """The response to a request that was decided. Budget: 4 µs.
 
     `fields`: the request, one that `translate.to_request` took; `cvv2`: result of its check, "" when there was none.
@@ -43,7 +41,7 @@ def to_answer(fields: Mapping[str, str], answer: Answer, cvv2: str = "") -> Fiel
     return response
 
 
-def to_refusal(fields: Mapping[str, str], response_code: str) -> Fields | None:
+def to_refusal(fields: Fields, response_code: str) -> Fields | None:
     """The answer to a message that could not be understood, from the fields that could be; None: there is none.
 
     That is when the MTI could not be read, or is no request or advice: answering an answer could go on for ever.
@@ -52,7 +50,7 @@ def to_refusal(fields: Mapping[str, str], response_code: str) -> Fields | None:
     return None if response is None else _echo(fields, response, response_code)
 
 
-def _echo(fields: Mapping[str, str], mti: str, response_code: str) -> Fields:
+def _echo(fields: Fields, mti: str, response_code: str) -> Fields:
     response = {"t": mti}
     for field in ECHOED:
         if field in fields:
@@ -61,7 +59,7 @@ def _echo(fields: Mapping[str, str], mti: str, response_code: str) -> Fields:
     return response
 
 
-def _private(fields: Mapping[str, str], cvv2: str) -> str:
+def _private(fields: Fields, cvv2: str) -> str:
     """DE48 of the answer: 63, the link of payments, again; 87, the result of the CVV2 check."""
     elements = {}
     if "48" in fields:

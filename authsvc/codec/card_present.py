@@ -8,6 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from authsvc.codec import emv, track
+from authsvc.codec.reference import Fields
 from authsvc.model import Entry
 
 STRIPE = frozenset({Entry.FALLBACK, Entry.STRIPE, Entry.CONTACTLESS_STRIPE})
@@ -59,7 +60,7 @@ class CardPresent(Struct, frozen=True, gc=False):
 NOTHING = CardPresent()
 
 
-def card_present(fields: Mapping[str, str], pan: str, entry: Entry, checks: Checks) -> CardPresent:
+def card_present(fields: Fields, pan: str, entry: Entry, checks: Checks) -> CardPresent:
     """Check what chip or stripe proves. Raises PeerError("DE55", …) when it is no BER-TLV."""
     if entry in STRIPE:
         stripe = track.stripe_cvv(fields)
@@ -98,7 +99,7 @@ def _cvm(values: Mapping[str, bytes]) -> str:
     return results if len(results) == 6 else ""
 
 
-def _chip_data(fields: Mapping[str, str], values: Mapping[str, bytes]) -> ChipData | None:
+def _chip_data(fields: Fields, values: Mapping[str, bytes]) -> ChipData | None:
     data = emv.signed_data(values)
     if data is None or emv.CRYPTOGRAM not in values or emv.ISSUER_DATA not in values:
         return None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from authsvc.codec.answers import to_refusal
 from authsvc.codec.dialects import Fields
 from authsvc.errors import PeerError
@@ -17,18 +15,18 @@ def is_network_management(mti: str) -> bool:
     return mti in ("0800", "0801", "0820", "0821")
 
 
-def is_key_change(fields: Mapping[str, str]) -> bool:
+def is_key_change(fields: Fields) -> bool:
     return fields.get("70") == KEY_CHANGE
 
 
-def key_block_of(fields: Mapping[str, str]) -> str:
+def key_block_of(fields: Fields) -> str:
     """The key block (DE110) of a key change. Raises PeerError("DE110", …) when it is absent."""
     if "110" not in fields:
         raise PeerError("DE110", "mandatory in a key change and absent")
     return fields["110"]
 
 
-def answer_network(fields: Mapping[str, str], signed_on: bool, key_change: str = NOT_SUPPORTED) -> tuple[Fields, bool]:
+def answer_network(fields: Fields, signed_on: bool, key_change: str = NOT_SUPPORTED) -> tuple[Fields, bool]:
     """The answer to an 0800, and whether the link is signed on after it. `key_change`: DE39 of a key change (161).
 
     A code of DE70 that we do not know is answered 12. Raises PeerError("DE70", …) when there is none, PeerError("MTI", …)

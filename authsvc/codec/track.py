@@ -6,11 +6,10 @@ Track 2: PAN, separator, expiry 4, service code 3, the issuer's own: PIN verific
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from msgspec import Struct
 
 from authsvc.codec.misfit import MisfitError, shape
+from authsvc.codec.reference import Fields
 
 SEPARATOR = "="
 SERVICE_CODE = slice(4, 7)
@@ -66,7 +65,7 @@ def build(track: Track2) -> str:
     return f"{track.pan}{SEPARATOR}{expiry}{service_code}{track.discretionary}"
 
 
-def stripe_cvv(fields: Mapping[str, str]) -> StripeCvv | None:
+def stripe_cvv(fields: Fields) -> StripeCvv | None:
     """The CVV on track 2 (DE35), else on track 1 (DE45); None where it carries none. Raises MisfitError as `parse` does."""
     if "35" in fields:
         track = parse(fields["35"])

@@ -6,7 +6,6 @@ The way back is `answers.to_answer`. Source: `wire.md` section 3, `rulebook.md` 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Protocol
 
@@ -14,6 +13,7 @@ from msgspec import Struct
 
 from authsvc.codec import amounts, card_present, subfields, track
 from authsvc.codec.originals import parse_original, parse_replacement
+from authsvc.codec.reference import Fields
 from authsvc.errors import PeerError
 from authsvc.model import (
     Authorization,
@@ -63,7 +63,6 @@ KEPT = ("37", "42", "48")
 LONGEST_KEPT = 15
 """Characters of the longest of them, DE42 and DE48.63; a card number is mostly longer."""
 
-_NOTHING = ("",) * len(SAME_IN_A_REPEAT)
 _CVV2 = "92"
 _CAVV = "43"
 _LEVEL = "42"
@@ -102,7 +101,7 @@ class Received(Struct, frozen=True, gc=False):
         return [("request", self.request), ("offered_pvv", "***")]
 
 
-def pan_of(fields: Mapping[str, str]) -> str:
+def pan_of(fields: Fields) -> str:
     """The card number: DE2, else DE35 up to its separator. Raises PeerError("DE2", …) when there is neither."""
     pan = fields.get("2")
     if pan is not None:
@@ -112,7 +111,7 @@ def pan_of(fields: Mapping[str, str]) -> str:
     return track.split(fields["35"])[0]
 
 
-def to_request(fields: Mapping[str, str], card: CardRef, checks: Checks) -> Received:
+def to_request(fields: Fields, card: CardRef, checks: Checks) -> Received:
     """The meaning of a message from an acquirer; `card` is where its PAN leads. Budget: 6 µs without `checks`.
 
     `fields` come from `Dialect.decode`, so their content is right. Raises PeerError naming the field: mandatory and
@@ -127,7 +126,7 @@ def to_request(fields: Mapping[str, str], card: CardRef, checks: Checks) -> Rece
     raise PeerError("MTI", "not a message that an issuer takes from an acquirer")
 
 
-def _authorization(fields: Mapping[str, str], card: CardRef, checks: Checks) -> Received:
+def _authorization(fields: Fields, card: CardRef, checks: Checks) -> Received:
     _require(fields, MANDATORY)
     pan = pan_of(fields)
     _require_apart(fields, pan)
@@ -177,7 +176,7 @@ def _authorization(fields: Mapping[str, str], card: CardRef, checks: Checks) -> 
     return Received(request, offered_pvv, present.answer)
 
 
-def _presentment(fields: Mapping[str, str], card: CardRef) -> Presentment:
+def _presentment(fields: Fields, card: CardRef) -> Presentment:
     """An 0220 claims all that is left of its authorization."""
     _require(fields, MANDATORY_IN_PRESENTMENT)
     kind = KINDS.get(fields["3"][:2])
@@ -207,7 +206,7 @@ def _presentment(fields: Mapping[str, str], card: CardRef) -> Presentment:
     )
 
 
-def _reversal(fields: Mapping[str, str], card: CardRef) -> Reversal:
+def _reversal(fields: Fields, card: CardRef) -> Reversal:
     _require(fields, MANDATORY_IN_REVERSAL)
     return Reversal(
         account=card.account,
@@ -222,26 +221,25 @@ def _reversal(fields: Mapping[str, str], card: CardRef) -> Reversal:
     )
 
 
-def _require(fields: Mapping[str, str], mandatory: tuple[str, ...]) -> None:
+def _require(fields: Fields, mandatory: tuple[str, ...]) -> None:
     for field in mandatory:
         if field not in fields:
             raise PeerError(f"DE{field}", f"mandatory in {fields['t']} and absent")
 
 
-def _origin(fields: Mapping[str, str]) -> Origin:
-    get = fields.get
+def _origin(fields: Fields) -> Origin:
     return Origin(
         mti=fields["t"],
         sent=fields["7"],
         stan=fields["11"],
-        acquirer=get("32", "").lstrip("0"),
-        terminal=get("41", "").strip(),
-        merchant=get("42", "").strip(),
-        rrn=get("37", "").strip(),
+        acquirer=fields.get("32", "").lstrip("0"),
+        terminal=fields.get("41", "").strip(),
+        merchant=fields.get("42", "").strip(),
+        rrn=fields.get("37", "").strip(),
     )
 
 
-def _require_apart(fields: Mapping[str, str], pan: str) -> None:
+def _require_apart(fields: Fields, pan: str) -> None:
     """Refuse a card number that came again where the journal keeps what came; only a short one has room there."""
     if len(pan) > LONGEST_KEPT:
         return
@@ -250,7 +248,7 @@ def _require_apart(fields: Mapping[str, str], pan: str) -> None:
             raise PeerError(f"DE{field}", "holds the card number")
 
 
-def _original(fields: Mapping[str, str]) -> Original:
+def _original(fields: Fields) -> Original:
     """The message to reverse: DE90 when it says one, else the RRN."""
     if (named := _named(fields)) is not None:
         return named
@@ -260,7 +258,7 @@ def _original(fields: Mapping[str, str]) -> Original:
     return Original(rrn=rrn)
 
 
-def _named(fields: Mapping[str, str]) -> Original | None:
+def _named(fields: Fields) -> Original | None:
     """The message that DE90 names. A DE90 of zeros alone names none; senders that must fill it and do not know it send that."""
     data = fields.get("90", "")
     if not data.strip("0"):
@@ -269,12 +267,12 @@ def _named(fields: Mapping[str, str]) -> Original | None:
     return Original(mti=named.mti, stan=named.stan, sent=named.sent, acquirer=named.acquirer.lstrip("0"))
 
 
-def _link(private: Mapping[str, str]) -> str:
+def _link(private: dict[str, str]) -> str:
     """DE48.63, where it ties to a hold. A merchant-initiated payment carries one too, and is a payment of its own."""
     return "" if private.get(_INITIATOR) in _MERCHANT_INITIATED else private.get(_LINK, "").strip()
 
 
-def _new_pvv(fields: Mapping[str, str], pan: str, card: CardRef, checks: Checks) -> str:
+def _new_pvv(fields: Fields, pan: str, card: CardRef, checks: Checks) -> str:
     """PVV of the new PIN of a PIN change, a PIN block in DE125 like the one in DE52."""
     if "125" not in fields or fields["3"][:2] != _PIN_CHANGE:
         return ""
@@ -283,13 +281,13 @@ def _new_pvv(fields: Mapping[str, str], pan: str, card: CardRef, checks: Checks)
     return _offered_pvv(fields["125"], pan, checks, "DE125")
 
 
-def fingerprint(fields: Mapping[str, str]) -> str:
+def fingerprint(fields: Fields) -> str:
     """16 hexadecimal digits that two messages share when one can be the repeat of the other."""
-    content = "\x1f".join(map(fields.get, SAME_IN_A_REPEAT, _NOTHING))
+    content = "\x1f".join([fields.get(field, "") for field in SAME_IN_A_REPEAT])
     return blake2b(f"{fields['t'][:3]}\x1f{content}".encode(), digest_size=8).hexdigest()
 
 
-def _kind(fields: Mapping[str, str], amount: int) -> Kind:
+def _kind(fields: Fields, amount: int) -> Kind:
     """What the cardholder wants. Only a purchase can be an increment, a cashback, a pre-authorization or a verification. An
     increment that DE48.63 alone names is known by the hold it names, in the rules."""
     kind = KINDS.get(fields["3"][:2], Kind.PURCHASE)
@@ -305,7 +303,7 @@ def _kind(fields: Mapping[str, str], amount: int) -> Kind:
     return Kind.PRE_AUTHORIZATION if condition == "06" else Kind.PURCHASE
 
 
-def _unsupported(fields: Mapping[str, str]) -> str:
+def _unsupported(fields: Fields) -> str:
     """The first thing this message needs and the rules do not decide; "" when there is none."""
     if fields["3"][:2] not in KINDS:
         return "DE3"
@@ -314,7 +312,7 @@ def _unsupported(fields: Mapping[str, str]) -> str:
     return ""
 
 
-def _expiry(fields: Mapping[str, str]) -> str:
+def _expiry(fields: Fields) -> str:
     """YYMM as presented: DE14, else the one on the track, else "". Raises MisfitError on a track that cannot be read."""
     presented = fields.get("14")
     if presented is not None:

@@ -31,6 +31,8 @@ LOOK_SECONDS = 0.02
 """From one look at the states that wait to the next: they leave together, and Redis and we wake once for all of them."""
 RESTED_BYTES = 8 * 1024
 """An account rests once more for each so many bytes of holds."""
+LONGEST_REST = 4
+"""Rests of an account that never comes to rest, each time twice as many as the last."""
 FromJournal = Callable[[AccountId], Awaitable[Head | None]]
 
 # KEYS[1] the account's key; ARGV: v, s, h, k. A `v` that is no number is garbage: anything is newer than it. Returns 0 when
@@ -52,11 +54,12 @@ def key_of_account(account: AccountId) -> str:
 
 
 class _Resting:
-    """An account that Redis got not long ago: the newest state since, and when that one may follow."""
+    """An account that Redis got not long ago: the newest state since, and when that one may follow. `rests`: its length."""
 
-    def __init__(self, until: float) -> None:
+    def __init__(self, until: float, rests: int) -> None:
         self.head: Head | None = None
         self.until = until
+        self.rests = rests
 
 
 class RedisState:
@@ -152,24 +155,24 @@ class RedisState:
         """Write what came since the last look, but for accounts that rest, and those whose rest is over."""
         loop = asyncio.get_running_loop()
         now = loop.time()
-        heads, self._next = list(self._next.values()), {}
+        heads, self._next = [(head, 1) for head in self._next.values()], {}
         while self._ends and self._ends[0][0] <= now:
             until, account = heappop(self._ends)
             resting = self._resting.get(account)
             if resting is not None and resting.until == until:  # else it was forgotten meanwhile
                 del self._resting[account]
                 if resting.head is not None:
-                    heads.append(resting.head)
-        for head in heads if self._connection.up else ():
+                    heads.append((resting.head, min(2 * resting.rests, LONGEST_REST)))
+        for head, rests in heads if self._connection.up else ():
             self._store(head)
-            self._rest(head, now)
+            self._rest(head, now, rests)
         self._next_look = loop.call_later(LOOK_SECONDS, self._look) if self._ends else None
 
-    def _rest(self, head: Head, now: float) -> None:
-        """Longer after much: no more than some megabytes a second are worth it, however many holds there are."""
-        longer = 1 + head.account.holds.size // RESTED_BYTES
-        until = now + self._patience * longer
-        self._resting[head.account.id] = _Resting(until)
+    def _rest(self, head: Head, now: float, rests: int) -> None:
+        """Longer after much: no more than some megabytes a second are worth it, however many holds there are. `rests`: at
+        least."""
+        until = now + self._patience * max(rests, 1 + head.account.holds.size // RESTED_BYTES)
+        self._resting[head.account.id] = _Resting(until, rests)
         heappush(self._ends, (until, head.account.id))
 
     async def peek(self, account: AccountId) -> Head | None:

@@ -97,7 +97,7 @@ def copied(card: Plastic) -> int:
 DAMAGES = {
     "a decision changed": "UPDATE journal SET decision = replace(decision, '1234', '4321') WHERE account = ? AND seq = 5",
     "a decision gone": "DELETE FROM journal WHERE account = ? AND seq = 3",
-    "the head changed": "UPDATE states SET state = replace(state, '10000', '99999') WHERE account = ?",
+    "the head changed": "UPDATE states SET state = replace(state, 'prepaid-bps', 'prepaid-sgb') WHERE account = ?",
     "the head behind": "UPDATE head SET seq = seq - 1 WHERE account = ?",
     "a hold changed": "UPDATE holds SET amount = amount - 1 WHERE account = ?",
     "a hold gone": "DELETE FROM holds WHERE account = ?",

@@ -23,7 +23,14 @@ from authsvc.metrics import Metrics
 from authsvc.model import Account, AccountId, Bucket, CardId, Day, Head, Hold, HoldId, Minor, Origin, UnixMs, holds_of
 from authsvc.model.documents import account_of
 from authsvc.state.connection import RedisConnection
-from authsvc.state.copy import RESTED_BYTES, STORE_FORWARD, STORE_FORWARD_SHA, RedisState, key_of_account
+from authsvc.state.copy import (
+    LONGEST_REST,
+    RESTED_BYTES,
+    STORE_FORWARD,
+    STORE_FORWARD_SHA,
+    RedisState,
+    key_of_account,
+)
 from authsvc.state.embedded import EmbeddedValkey
 
 ANNA = AccountId("anna")
@@ -131,6 +138,27 @@ async def test_one_with_many_holds_rests_longer(patient: RedisState, admin: redi
     assert admin.hget(KEY, "v") == "1"
     await patient.close()
     assert admin.hget(KEY, "v") == "2"
+
+
+async def test_one_that_stays_busy_rests_longer_and_longer(patient: RedisState, admin: redis.Redis) -> None:
+    """Given an account that is decided on all the time, Redis gets it after one rest, two, four, and four again; after one
+    that it was quiet for, as soon as any other."""
+    rests, until, seq = [], 0.0, 0
+    while len(rests) < 4:
+        seq += 1
+        patient.store(head(seq))
+        await asyncio.sleep(0.005)
+        resting = patient._resting.get(ANNA)
+        if resting is not None and resting.until != until:
+            until = resting.until
+            rests.append(resting.rests)
+    assert rests == [1, 2, LONGEST_REST, LONGEST_REST]
+    while patient._resting:
+        await asyncio.sleep(0.02)
+    patient.store(head(1000))
+    while admin.hget(KEY, "v") != "1000":
+        await asyncio.sleep(0.005)
+    assert patient._resting[ANNA].rests == 1
 
 
 async def test_each_waits_for_itself(patient: RedisState, admin: redis.Redis) -> None:
