@@ -20,6 +20,7 @@
 #define HOPELESS 16 /* times in a row that nothing could be remembered at one place, after which it is tried once in AGAIN times */
 #endif
 #define AGAIN 64
+#define NOTHING UINT_MAX /* in place of a version: CPython gives it to nobody */
 
 /* Of one place in the code. `version`: of the type of the object that was asked; `owner`: NULL where the answer is in the object,
    at `offset`; else the object was this class, its version `owner_version`, and the answer `value`, which the class keeps. */
@@ -50,6 +51,7 @@ static int remember_slot(PyTypeObject *type, PyObject *name, Attribute *at) {
     PyMemberDef *member = ((PyMemberDescrObject *)found)->d_member;
     if (member->type != T_OBJECT_EX || member->offset <= 0 || (member->flags & ~READONLY) != 0)
         return 0;
+    at->version = NOTHING; /* whoever is called when the last of a class goes finds nothing half remembered here */
     Py_CLEAR(at->owner);
     at->offset = member->offset;
     at->version = version;
@@ -65,6 +67,7 @@ static int remember_of_class(PyObject *owner, PyObject *name, PyObject *answer, 
     unsigned int version = version_of(metatype), owner_version = version_of((PyTypeObject *)owner);
     if (version == 0 || owner_version == 0)
         return 0;
+    at->version = NOTHING;
     Py_INCREF(owner); /* so that nothing else is ever found at its address */
     Py_XSETREF(at->owner, owner);
     at->value = answer;
@@ -117,11 +120,10 @@ static inline PyObject *global(PyObject *globals, PyObject *name, Global *at) {
 }
 #pragma GCC diagnostic pop
 
-/* 4294967295: a version that CPython gives nobody, so that nothing matches before anything is remembered. */
 #undef CPyObject_GetAttr
 #define CPyObject_GetAttr(object, name)                                                                                        \
     ({                                                                                                                         \
-        static Attribute remembered = {.version = UINT_MAX};                                                                   \
+        static Attribute remembered = {.version = NOTHING};                                                                    \
         attribute((object), (name), &remembered);                                                                              \
     })
 #define AUTHSVC_GLOBAL(globals, name)                                                                                          \
