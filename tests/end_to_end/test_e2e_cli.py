@@ -79,7 +79,7 @@ def test_reconcile_beside_a_running_engine(bank: Bank) -> None:
     assert clean.exit_code == 0, clean.stdout
     assert "Redis copy: compared" in clean.stdout
     decided = len(bank.api.get(f"/v1/accounts/{card.account}/journal"))
-    until(lambda: copied(card) == decided)  # a second behind at most
+    until(lambda: copied(card) == decided)  # some seconds behind at most
     bank.engine.valkey().hset(f"acct:{{{card.account}}}", "h", "00" * 32)  # the copy of another history
     dirty = run("reconcile", *bank.engine.settings)
     assert (dirty.exit_code, card.account in dirty.stdout) == (1, True)
