@@ -11,7 +11,7 @@ from asyncio import Future
 from collections import Counter
 from collections.abc import Callable, Mapping
 from time import perf_counter
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from msgspec.structs import replace
 
@@ -64,11 +64,14 @@ class _Line:
     """Decisions of one account that stand on each other; when one of them loses, all above it do."""
 
 
-class _Tip(NamedTuple):
+class _Tip:
     """The newest decision of an account that is on its way to the disk, and the line it ends."""
 
-    head: Head
-    line: _Line
+    __slots__ = ("head", "line")
+
+    def __init__(self, head: Head, line: _Line) -> None:
+        self.head = head
+        self.line = line
 
 
 class Decider:

@@ -18,7 +18,7 @@ import msgspec
 
 from authsvc.errors import AuthsvcError, ConfigError, LedgerDownError, NotThereError
 from authsvc.gauges import Held, OpenHolds
-from authsvc.ledger.append import Append, append_of, resolve
+from authsvc.ledger.append import appended, resolve
 from authsvc.ledger.holds import HoldRow
 from authsvc.ledger.journal import CommitUnknownError, JournalRow, VaultEntry
 from authsvc.ledger.postgres_database import (
@@ -35,6 +35,7 @@ from authsvc.ledger.postgres_writer import (
     APPEND,
     FORGET_HOLDS,
     KEPT_SINCE,
+    Append,
     Batch,
     Outcomes,
     RefusedError,
@@ -170,16 +171,16 @@ class PostgresLedger:
     ) -> tuple[Head, asyncio.Future[None]]:
         """See `journal.Ledger.append`."""
         durable = self._loop.create_future()
-        appended = append_of(before, decision, after, vault, durable)
-        self._append(appended)
-        return appended.head(after), durable
+        row, head = appended(before, decision, after, vault)
+        self._append(Append(row, decision, durable))
+        return head, durable
 
-    def _append(self, appended: Append) -> None:
+    def _append(self, append: Append) -> None:
         if self.healthy:
-            self._queue.append(appended)
+            self._queue.append(append)
             self._wake.set()  # the writer runs after this turn of the loop: all of its appends share a batch
         else:
-            appended.durable.set_exception(LedgerDownError("the ledger takes no decisions now"))
+            append.durable.set_exception(LedgerDownError("the ledger takes no decisions now"))
 
     async def _write_batches(self) -> None:
         """For as long as the ledger is open."""

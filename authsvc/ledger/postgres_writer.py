@@ -7,6 +7,7 @@ makes it safe to send again after a commit whose outcome nobody knows.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable, Sequence
 
@@ -14,12 +15,11 @@ import asyncpg
 from msgspec import Struct
 
 from authsvc.errors import AuthsvcError, StaleAccountError
-from authsvc.ledger.append import Append
 from authsvc.ledger.entries import entries_of
 from authsvc.ledger.holds import hold_rows
-from authsvc.ledger.journal import PanTakenError, columns
+from authsvc.ledger.journal import PanTakenError, Row, columns
 from authsvc.ledger.postgres_database import ROWS_A_TRANSACTION, Connection
-from authsvc.model import AccountId
+from authsvc.model import AccountId, Decision
 
 HOLD_NOT_OPEN = "AS001"
 PAN_TAKEN = "AS002"
@@ -98,7 +98,15 @@ JOIN journal AS j ON j.account = t.account AND j.seq = t.seq AND j.hash = t.hash
 
 Outcomes = dict[int, AuthsvcError | None]
 """By the identity of an append: None when it was taken, or why not."""
-Row = tuple[str | bytes | int | None, ...]
+Values = tuple[str | bytes | int | None, ...]
+
+
+class Append(Struct):
+    """A row with its decision at hand, and who waits for it."""
+
+    row: Row
+    decision: Decision
+    durable: asyncio.Future[None]
 
 
 class RefusedError(Exception):
@@ -126,13 +134,13 @@ def batch_of(appends: Iterable[Append], limit: int = ROWS_A_TRANSACTION) -> tupl
     """
     batch, waiting, count, pans = Batch({}), [], 0, set()
     for append in appends:
-        chain = batch.chains.get(append.account, [])
-        fits = not chain or (chain[-1].new_hash, chain[-1].seq + 1) == (append.hash, append.seq)
-        pan = append.vault.pan_hash if append.vault is not None else None
+        chain = batch.chains.get(append.row.account, [])
+        fits = not chain or (chain[-1].row.new_hash, chain[-1].row.seq + 1) == (append.row.hash, append.row.seq)
+        pan = append.row.vault.pan_hash if append.row.vault is not None else None
         if not fits or count == limit or pan in pans:
             waiting.append(append)
             continue
-        batch.chains.setdefault(append.account, chain).append(append)
+        batch.chains.setdefault(append.row.account, chain).append(append)
         count += 1
         if pan is not None:
             pans.add(pan)
@@ -148,7 +156,7 @@ async def write(statement: asyncpg.prepared_stmt.PreparedStatement[asyncpg.Recor
         taken = await statement.fetchval(*_arguments(batch))
     except asyncpg.PostgresError as error:
         if error.sqlstate == PAN_TAKEN:
-            carriers = [append for append in batch.appends if append.vault is not None]
+            carriers = [append for append in batch.appends if append.row.vault is not None]
             raise RefusedError([carriers[int(nth) - 1] for nth in re.findall(r"\d+", str(error))]) from None
         raise
     return set(taken)
@@ -160,7 +168,10 @@ async def confirm(connection: Connection, batch: Batch, lost: Iterable[AccountId
     if not tops:
         return set()
     rows = await connection.fetch(
-        CONFIRM, [top.account for top in tops], [top.seq + 1 for top in tops], [top.new_hash for top in tops]
+        CONFIRM,
+        [top.row.account for top in tops],
+        [top.row.seq + 1 for top in tops],
+        [top.row.new_hash for top in tops],
     )
     return {row["account"] for row in rows}
 
@@ -168,7 +179,8 @@ async def confirm(connection: Connection, batch: Batch, lost: Iterable[AccountId
 def outcomes(batch: Batch, taken: set[AccountId]) -> Outcomes:
     """What became of each append of a batch that was committed."""
     return {
-        id(append): None if append.account in taken else StaleAccountError(append.account) for append in batch.appends
+        id(append): None if append.row.account in taken else StaleAccountError(append.row.account)
+        for append in batch.appends
     }
 
 
@@ -176,14 +188,14 @@ def without(batch: Batch, refused: Sequence[Append]) -> Outcomes:
     """Take the appends that were refused for their PAN out of the batch, and what stands on them."""
     found: Outcomes = {}
     for append in refused:
-        chain = batch.chains[append.account]
+        chain = batch.chains[append.row.account]
         place = next(turn for turn, each in enumerate(chain) if each is append)
         for later in chain[place + 1 :]:
-            found[id(later)] = StaleAccountError(later.account)
+            found[id(later)] = StaleAccountError(later.row.account)
         found[id(append)] = PanTakenError("the PAN leads to another card already")
         del chain[place:]
         if not chain:
-            del batch.chains[append.account]
+            del batch.chains[append.row.account]
     return found
 
 
@@ -191,21 +203,22 @@ def _arguments(batch: Batch) -> list[list[object]]:
     """The columns of all rows: heads, journal, holds placed, holds changed, entries, vault."""
     appends = batch.appends
     ends = [(batch.chains[account][0], batch.chains[account][-1]) for account in sorted(batch.chains)]
-    heads: list[Row] = [
-        (last.account, first.seq, first.hash, last.seq + 1, last.new_hash, last.state.decode()) for first, last in ends
+    heads: list[Values] = [
+        (last.row.account, first.row.seq, first.row.hash, last.row.seq + 1, last.row.new_hash, last.row.state.decode())
+        for first, last in ends
     ]
     holds = hold_rows(append.decision for append in appends)
-    placed: list[Row] = [
+    placed: list[Values] = [
         (
             hold.id, hold.account, hold.card, hold.amount, hold.created, hold.expires, hold.status, hold.ended_at,
             hold.code, hold.product,
         )
         for hold in holds.placed.values()
     ]  # fmt: skip
-    changed: list[Row] = [
+    changed: list[Values] = [
         (hold.id, hold.account, hold.amount, hold.status, hold.ended_at) for hold in holds.changed.values()
     ]
-    moved: list[Row] = [
+    moved: list[Values] = [
         (
             one.account,
             one.seq,
@@ -221,21 +234,33 @@ def _arguments(batch: Batch) -> list[list[object]]:
         for append in appends
         for one in entries_of(append.decision)
     ]
-    cards = [append.vault for append in appends if append.vault is not None]
-    vault: list[Row] = [(entry.pan_hash, entry.account, entry.card, entry.last4, entry.sealed_pan) for entry in cards]
+    cards = [append.row.vault for append in appends if append.row.vault is not None]
+    vault: list[Values] = [
+        (entry.pan_hash, entry.account, entry.card, entry.last4, entry.sealed_pan) for entry in cards
+    ]
     journal = [_journal_row(append) for append in appends]
     tables = ((heads, 6), (journal, 9), (placed, 10), (changed, 5), (moved, 10), (vault, 5))
     return [column for rows, width in tables for column in _columns(rows, width)]
 
 
-def _columns(rows: Sequence[Row], width: int) -> list[list[object]]:
+def _columns(rows: Sequence[Values], width: int) -> list[list[object]]:
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
 
 
-def _journal_row(append: Append) -> Row:
+def _journal_row(append: Append) -> Values:
     found = columns(append.decision)
-    encoded = append.encoded.decode()
-    return (found.account, found.seq, found.at, found.kind, found.key, found.rrn, found.stan, encoded, append.new_hash)
+    encoded = append.row.encoded.decode()
+    return (
+        found.account,
+        found.seq,
+        found.at,
+        found.kind,
+        found.key,
+        found.rrn,
+        found.stan,
+        encoded,
+        append.row.new_hash,
+    )
 
 
 FORGET_HOLDS = """

@@ -24,7 +24,7 @@ import msgspec
 
 from authsvc.errors import AuthsvcError, ConfigError, LedgerDownError, StaleAccountError
 from authsvc.gauges import Held, OpenHolds
-from authsvc.ledger.append import append_of, resolve
+from authsvc.ledger.append import appended, resolve
 from authsvc.ledger.holds import HoldRow
 from authsvc.ledger.journal import CommitUnknownError, Evolve, JournalRow, PanTakenError, Row, VaultEntry
 from authsvc.ledger.sqlite_file import create, lock
@@ -178,9 +178,9 @@ class SqliteLedger:
     ) -> tuple[Head, asyncio.Future[None]]:
         """See `journal.Ledger.append`."""
         durable = self._loop.create_future()
-        appended = append_of(before, decision, after, vault, durable, self._every)
-        self._append(appended.row, durable)
-        return appended.head(after), durable
+        row, head = appended(before, decision, after, vault, self._every)
+        self._append(row, durable)
+        return head, durable
 
     def _append(self, row: Row, durable: asyncio.Future[None]) -> None:
         if not self.healthy:

@@ -75,12 +75,23 @@ class Case:
         self.trace.append(Step(rule, Verdict.PASSED, self.product.paragraphs[rule], inputs))
 
     def not_applicable(self, rule: str) -> None:
-        self.trace.append(Step(rule, Verdict.NOT_APPLICABLE, self.product.paragraphs[rule], {}))
+        self.trace.append(_not_applicable(rule, self.product.paragraphs[rule]))
 
     def refused(self, rule: str, reason: Reason, inputs: dict[str, int | str | bool]) -> Refused:
         paragraph = self.product.paragraphs[rule]
         self.trace.append(Step(rule, Verdict.REFUSED, paragraph, inputs))
         return Refused(reason, rule, paragraph)
+
+
+_NOT_APPLICABLE: dict[tuple[str, str], Step] = {}
+"""By rule and paragraph, of which there are as many as the products have: a third of all steps says nothing else."""
+
+
+def _not_applicable(rule: str, paragraph: str) -> Step:
+    step = _NOT_APPLICABLE.get((rule, paragraph))
+    if step is None:
+        step = _NOT_APPLICABLE[rule, paragraph] = Step(rule, Verdict.NOT_APPLICABLE, paragraph, {})
+    return step
 
 
 def expired_holds(account: Account, now: UnixMs) -> list[Change]:

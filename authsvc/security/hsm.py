@@ -9,6 +9,7 @@ Sources: PIN block ISO 9564-1 formats 0 and 4; Visa PVV; CVV2 as CVV with servic
 
 from __future__ import annotations
 
+from binascii import hexlify
 from typing import Protocol
 
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
@@ -33,9 +34,8 @@ PAN_DIGITS_MIN = 13
 SERVICE_CODE_CVV2 = "000"
 BLOCK_BYTES = 8
 
-_LETTERS = "abcdef"
-_DIGITS_ONLY = str.maketrans("", "", _LETTERS)
-_LETTERS_AS_DIGITS = str.maketrans(_LETTERS, "012345", "0123456789")
+_LETTERS, _DIGITS = b"abcdef", b"0123456789"
+_LETTERS_AS_DIGITS = bytes.maketrans(_LETTERS, b"012345")
 
 
 class Hsm(Cryptograms, Protocol):
@@ -186,11 +186,11 @@ def _chain(first: CipherContext, last: CipherContext, block: bytes) -> bytes:
 
 def _decimals(block: bytes, count: int) -> str:
     """The first `count` decimal digits of a block; if it has too few, its letters a to f follow as 0 to 5."""
-    text = block.hex()
-    digits = text.translate(_DIGITS_ONLY)
+    text = hexlify(block)
+    digits = text.translate(None, _LETTERS)
     if len(digits) < count:
-        digits += text.translate(_LETTERS_AS_DIGITS)
-    return digits[:count]
+        digits += text.translate(_LETTERS_AS_DIGITS, _DIGITS)
+    return digits[:count].decode()
 
 
 def _check_pan(pan: str) -> None:

@@ -16,12 +16,12 @@ from postgres_server import PostgresServer
 
 from authsvc.errors import ConfigError, LedgerDownError, NotThereError
 from authsvc.gauges import Held
-from authsvc.ledger.append import append_of
+from authsvc.ledger.append import appended
 from authsvc.ledger.journal import CommitUnknownError, VaultEntry
 from authsvc.ledger.postgres import PostgresLedger
 from authsvc.ledger.postgres_database import MAKE_VERSION, ROWS_A_TRANSACTION, SCHEMA_VERSION, schema_of
 from authsvc.ledger.postgres_records import PostgresRecords
-from authsvc.ledger.postgres_writer import batch_of
+from authsvc.ledger.postgres_writer import Append, batch_of
 from authsvc.ledger.reconcile import reconcile
 from authsvc.rules.evolve import evolve
 
@@ -78,12 +78,13 @@ async def test_a_batch_has_one_chain_of_each_account_and_each_pan_once() -> None
 
     def append(head, made, pan: bytes | None = None):  # type: ignore[no-untyped-def]
         entry = VaultEntry(pan, head.account.id, "card", "1234", b"sealed") if pan else None
-        return append_of(head, made, evolve(head.account, made), entry, asyncio.get_running_loop().create_future())
+        row, _ = appended(head, made, evolve(head.account, made), entry)
+        return Append(row, made, asyncio.get_running_loop().create_future())
 
     one, two = unborn("one"), unborn("two")
     first = append(one, load(one, 1))
     rival = append(one, load(one, 2))
-    on_first_head = type(one)(evolve(one.account, first.decision), first.new_hash)
+    on_first_head = type(one)(evolve(one.account, first.decision), first.row.new_hash)
     on_first = append(on_first_head, load(on_first_head))
     pan, same_pan = append(two, load(two), b"p" * 32), append(unborn("three"), load(unborn("three")), b"p" * 32)
     batch, waiting = batch_of([first, rival, on_first, pan, same_pan])
