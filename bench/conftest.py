@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from authsvc import native
 from authsvc.enum_members import find_at_once
 from bench import page
 
@@ -26,6 +27,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     find_at_once()  # as in the engine
+    if config.getoption("--benchmark-only"):  # not in `make test`, whose other tests are of the sources
+        native.use()
     config.addinivalue_line("filterwarnings", "ignore::cryptography.utils.CryptographyDeprecationWarning:psec")
 
 

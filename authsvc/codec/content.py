@@ -54,6 +54,27 @@ SIGNED = Content(_matches("[ -~][0-9]+"), "is not a sign and digits")
 BECOMES = Content(_matches("[0-9]{12}[ -~]*"), "does not begin with an amount of 12 digits")
 UNUSED = Content(lambda _value: False, "is not used in this dialect")
 
+MOST_REMEMBERED = 4096
+
+
+class Remembered(set[str]):
+    """Values that a check passed: the same second comes with thousands of messages. Never a field that is secret."""
+
+    def __init__(self, content: Content) -> None:
+        super().__init__()
+        self._holds = content.holds
+
+    def add_if_right(self, value: str) -> bool:
+        if not self._holds(value):
+            return False
+        if len(self) >= MOST_REMEMBERED:
+            self.clear()
+        self.add(value)
+        return True
+
+
+MOMENTS, TIMES = Remembered(MOMENT), Remembered(TIME)
+
 CONTENT: dict[str, Content] = dict.fromkeys(map(str, range(2, 129)), TEXT) | {
     "t": MTI,
     **dict.fromkeys(("3", "4", "5", "6", "11", "18", "19", "22", "23", "25", "32", "33", "49", "70", "90"), DIGITS),

@@ -14,6 +14,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+from authsvc.codec import tables
 from authsvc.codec.content import (
     CODE,
     CONTENT,
@@ -23,17 +24,17 @@ from authsvc.codec.content import (
     HEX,
     HEX_BYTES,
     MOMENT,
+    MOMENTS,
     PAN,
     TEXT,
     TIME,
+    TIMES,
     YEAR_MONTH,
     YEAR_MONTHS,
-    Content,
 )
 from authsvc.codec.layout import Element, Layout, Written
 from authsvc.codec.reference import Fields, read_twice
 
-MOST_REMEMBERED = 4096
 SHORT_ROW = 12
 """Digits up to which `str.isdigit` is quicker than cutting the bytes out for `bytes.isdigit`, which is six times as quick."""
 
@@ -51,30 +52,14 @@ _CALENDAR = {
 }
 
 
-class _Remembered(set[str]):
-    """Values that a check passed: the same second comes with thousands of messages. Never a field that is secret."""
-
-    def __init__(self, content: Content) -> None:
-        super().__init__()
-        self._holds = content.holds
-
-    def add_if_right(self, value: str) -> bool:
-        if not self._holds(value):
-            return False
-        if len(self) >= MOST_REMEMBERED:
-            self.clear()
-        self.add(value)
-        return True
-
-
-_MOMENTS, _TIMES = _Remembered(MOMENT), _Remembered(TIME)
-
-
 def make_decoder(layout: Layout, mti: str, fields: Iterable[str], at: int) -> Decoder:
     """Compile the decoder of messages of this MTI with these fields, in ascending order; `at`: the byte after the bitmap."""
     assert CONTENT["t"].holds(mti), "an MTI that the reference took"
-    source = _Source(layout, at)
     rows = [layout.elements[field] for field in fields]
+    decoder = tables.decoder(layout, mti, rows, at)
+    if decoder is not None:
+        return decoder
+    source = _Source(layout, at)
     for fixed, group in groupby(rows, key=lambda element: not element.prefix):
         if fixed:
             source.fixed(list(group))
@@ -93,8 +78,8 @@ class _Source:
         self._lines: list[str] = []
         self._checks: list[str] = []
         self._names: dict[str, Any] = {
-            "DAYS": DAYS, "YEAR_MONTHS": YEAR_MONTHS, "MOMENTS": _MOMENTS, "TIMES": _TIMES,
-            "new_moment": _MOMENTS.add_if_right, "new_time": _TIMES.add_if_right,
+            "DAYS": DAYS, "YEAR_MONTHS": YEAR_MONTHS, "MOMENTS": MOMENTS, "TIMES": TIMES,
+            "new_moment": MOMENTS.add_if_right, "new_time": TIMES.add_if_right,
             "unhex": binascii.unhexlify, "read_twice": read_twice,
         }  # fmt: skip
         self._all_ascii = layout.characters == "ascii" and all(

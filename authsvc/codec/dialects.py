@@ -33,7 +33,7 @@ class Dialect:
         return self._reference.spec
 
     def decode(self, payload: bytes) -> Fields:
-        """The fields of one message, each checked against `content.CONTENT`. Budget: 4 µs for 20 fields.
+        """The fields of one message, each checked against `content.CONTENT`. Budget: 2 µs for 20 fields, 4 from source.
 
         Raises MessageError, a PeerError, on anything else.
         """
@@ -47,7 +47,7 @@ class Dialect:
         """The message of these fields; a short fixed field is filled up: blanks after text, zeros before digits.
 
         Raises ValueError, naming the field, on what does not fit the dialect: that is our mistake, not a peer's.
-        Budget: 3 µs for an answer.
+        Budget: 1.5 µs for an answer, 3 from source.
         """
         payload = self._compiled.encode(fields)
         if payload is None:

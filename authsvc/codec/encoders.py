@@ -12,6 +12,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+from authsvc.codec import tables
 from authsvc.codec.content import UNUSED
 from authsvc.codec.layout import Element, Layout, Written
 from authsvc.codec.reference import write_twice
@@ -28,8 +29,12 @@ def make_encoder(layout: Layout, names: tuple[str, ...]) -> Encoder:
     fields = sorted((name for name in names if name != "t"), key=int)
     if any(layout.contents[field] is UNUSED for field in fields):
         return _refuse
+    bitmap = _bitmap(layout, [int(field) for field in fields])
+    encoder = tables.encoder(layout, [layout.elements[field] for field in fields], _bytes_of(layout, bitmap))
+    if encoder is not None:
+        return encoder
     source = _Source(layout)
-    source.head([int(field) for field in fields])
+    source.head(bitmap)
     for field in fields:
         source.element(layout.elements[field])
     return source.compiled(names)
@@ -40,6 +45,19 @@ def _refuse(_fields: Mapping[str, str]) -> bytes | None:
     return None
 
 
+def _bitmap(layout: Layout, numbers: list[int]) -> str:
+    """Both bitmaps, in hexadecimal digits."""
+    width = 128 if max(numbers, default=0) > 64 or layout.bitmap == "wide-hex" else 64
+    bits = sum(1 << width - number for number in numbers)
+    if width == 128 and layout.bitmap != "wide-hex":
+        bits |= 1 << 127
+    return f"{bits:0{width // 4}X}"
+
+
+def _bytes_of(layout: Layout, bitmap: str) -> bytes:
+    return bytes.fromhex(bitmap) if layout.bitmap == "bytes" else bitmap.encode(layout.characters)
+
+
 class _Source:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -48,16 +66,11 @@ class _Source:
         self._checks: list[str] = []
         self._names: dict[str, Any] = {"unhex": binascii.unhexlify, "write_twice": write_twice}
 
-    def head(self, numbers: list[int]) -> None:
+    def head(self, bitmap: str) -> None:
         """MTI and bitmap."""
         self._pieces.append(("packed" if self._layout.mti == "bcd" else "text", "{vt}"))
         self._checks.append("len(vt) == 4")
-        width = 128 if max(numbers, default=0) > 64 or self._layout.bitmap == "wide-hex" else 64
-        bits = sum(1 << width - number for number in numbers)
-        if width == 128 and self._layout.bitmap != "wide-hex":
-            bits |= 1 << 127
-        kind = "packed" if self._layout.bitmap == "bytes" else "text"
-        self._pieces.append((kind, f"{bits:0{width // 4}X}"))
+        self._pieces.append(("packed" if self._layout.bitmap == "bytes" else "text", bitmap))
 
     def element(self, element: Element) -> None:
         written, value = element.written, f"v{element.field}"

@@ -1,4 +1,5 @@
-"""The modules on the way of a message, compiled to C by mypyc where somebody has built them (`build`), else as they stand.
+"""The modules on the way of a message, compiled to C by mypyc where somebody has built them (`build`), else as they stand; and
+what is written in C (`codec/cut.c`), which is nowhere else.
 
 What is compiled is what stands in the source: a build remembers its sources, and one that does not match them any more is
 left aside, so nobody ever runs what he no longer sees. `AUTHSVC_NATIVE=0` leaves it aside as well. Tests run inside of their
@@ -67,10 +68,15 @@ def sources() -> list[Path]:
     return sorted(path for path in found if path.name != "__init__.py")
 
 
+def by_hand() -> list[Path]:
+    """The modules that are written in C."""
+    return sorted(SOURCES.rglob("*.c"))
+
+
 def stamp() -> str:
     """Of the interpreter that runs, the sources as they stand, and all that they may import: its types are compiled in."""
     known = hashlib.sha256(f"{sys.version} {SUFFIX}".encode())
-    for path in sorted((*SOURCES.rglob("*.py"), *SOURCES.rglob("*.h"))):
+    for path in sorted((*SOURCES.rglob("*.py"), *SOURCES.rglob("*.h"), *by_hand())):
         name = path.relative_to(SOURCES)
         if not (name.parts[0] in APART or name.name.startswith("cli")):
             known.update(f"\0{name}\0".encode() + path.read_bytes())

@@ -54,7 +54,7 @@ def compile_to(built: Path, work: Path) -> None:
     modules = [str(path.relative_to(ROOT)) for path in native.sources()]
     extensions = mypycify(modules, opt_level=OPTIMIZE, debug_level="0", target_dir=str(work), multi_file=True)
     remember.put_into(work)
-    ext(extensions, work / "lib", work)
+    ext([*extensions, *_by_hand()], work / "lib", work)
     flat = work / "lib" / "authsvc"
     for shared in (work / "lib").glob(f"*{native.SUFFIX}"):
         shutil.move(shared, flat / shared.name)
@@ -64,6 +64,14 @@ def compile_to(built: Path, work: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(path, target)
     (built / native.STAMP).write_text(stamp)
+
+
+def _by_hand() -> list[Any]:
+    """What is written in C here."""
+    from setuptools import Extension
+
+    paths = [path.relative_to(ROOT) for path in native.by_hand()]
+    return [Extension(".".join(path.with_suffix("").parts), [str(path)], extra_compile_args=["-O2"]) for path in paths]
 
 
 def ext(extensions: list[Any], lib: Path, work: Path) -> None:
