@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from heapq import heappop, heappush
 from typing import cast
+from zlib import crc32
 
 import hiredis
 import msgspec
@@ -33,6 +34,7 @@ RESTED_BYTES = 8 * 1024
 """An account rests once more for each so many bytes of holds."""
 LONGEST_REST = 4
 """Rests of an account that never comes to rest, each time twice as many as the last."""
+_CRC = 1 << 32
 FromJournal = Callable[[AccountId], Awaitable[Head | None]]
 
 # KEYS[1] the account's key; ARGV: v, s, h, k. A `v` that is no number is garbage: anything is newer than it. Returns 0 when
@@ -170,10 +172,13 @@ class RedisState:
 
     def _rest(self, head: Head, now: float, rests: int) -> None:
         """Longer after much: no more than some megabytes a second are worth it, however many holds there are. `rests`: at
-        least."""
-        until = now + self._patience * max(rests, 1 + head.account.holds.size // RESTED_BYTES)
-        self._resting[head.account.id] = _Resting(until, rests)
-        heappush(self._ends, (until, head.account.id))
+        least. Each account at its own pace, half as long to half as long again: those that became busy together would else be
+        written together, time and again."""
+        account = head.account
+        pace = 0.5 + crc32(account.id.encode()) / _CRC
+        until = now + self._patience * max(rests, 1 + account.holds.size // RESTED_BYTES) * pace
+        self._resting[account.id] = _Resting(until, rests)
+        heappush(self._ends, (until, account.id))
 
     async def peek(self, account: AccountId) -> Head | None:
         """What the copy itself holds, without the journal; None when missing, damaged or out of reach (see `up`)."""

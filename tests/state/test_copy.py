@@ -25,6 +25,7 @@ from authsvc.model.documents import account_of
 from authsvc.state.connection import RedisConnection
 from authsvc.state.copy import (
     LONGEST_REST,
+    LOOK_SECONDS,
     RESTED_BYTES,
     STORE_FORWARD,
     STORE_FORWARD_SHA,
@@ -159,6 +160,22 @@ async def test_one_that_stays_busy_rests_longer_and_longer(patient: RedisState, 
     while admin.hget(KEY, "v") != "1000":
         await asyncio.sleep(0.005)
     assert patient._resting[ANNA].rests == 1
+
+
+async def test_those_that_became_busy_together_are_not_written_together(patient: RedisState) -> None:
+    """Else Redis and the engine have nothing to do for seconds, and then everything at once."""
+    names = [AccountId(f"acc-{number}") for number in range(200)]
+    for seq in (1, 2):
+        for name in names:
+            patient.store(head(seq, name))
+        await asyncio.sleep(2 * LOOK_SECONDS)
+    assert set(patient._resting) == set(names)
+    ends = [resting.until for resting in patient._resting.values()]
+    now = asyncio.get_running_loop().time()
+    assert max(ends) - now < 1.5 * 0.1  # of a patience of 0.1 s, from half of it to half as much again
+    tenths = Counter(int((end - min(ends)) / 0.01) for end in ends)
+    assert len(tenths) >= 9
+    assert max(tenths.values()) < len(names) / 4
 
 
 async def test_each_waits_for_itself(patient: RedisState, admin: redis.Redis) -> None:
