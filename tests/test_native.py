@@ -76,7 +76,7 @@ def test_without_a_build_the_sources_run(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 def test_an_edit_is_another_stamp(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Of what is compiled or may be imported by it; not of the command line, nor of the control API."""
-    for name in ("rules/limits.py", "model/names.py", "cli_top.py", "control/app.py"):
+    for name in ("rules/limits.py", "model/names.py", "cli_top.py", "control/app.py", "codec/cut.c"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
     monkeypatch.setattr(native, "SOURCES", tmp_path)
@@ -84,6 +84,7 @@ def test_an_edit_is_another_stamp(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     for name, matters in [
         ("rules/limits.py", True),
         ("model/names.py", True),
+        ("codec/cut.c", True),
         ("cli_top.py", False),
         ("control/app.py", False),
     ]:

@@ -1,8 +1,9 @@
 """The fast way of a message: one decoder per MTI and bitmap, one encoder per set of fields, generated once and kept.
 
 A generated function takes what is right and nothing else. Whatever is odd it hands back as None, and the reference says
-what is wrong with it; so this module has no error of its own. Its source comes from the layout alone (`decoders`,
-`encoders`), never from what a peer sent: of a message only its MTI, checked, and the numbers of its fields go in.
+what is wrong with it; so this module has no error of its own. Its source, or its table for C (`tables`), comes from the layout
+alone (`decoders`, `encoders`), never from what a peer sent: of a message only its MTI, checked, and the numbers of its
+fields go in.
 """
 
 from __future__ import annotations

@@ -53,6 +53,8 @@ YEAR_MONTH = Content(YEAR_MONTHS.__contains__, "is no year and month YYMM")
 SIGNED = Content(_matches("[ -~][0-9]+"), "is not a sign and digits")
 BECOMES = Content(_matches("[0-9]{12}[ -~]*"), "does not begin with an amount of 12 digits")
 UNUSED = Content(lambda _value: False, "is not used in this dialect")
+SHORTEST = {PAN: 12, DIGITS: 1, CODE: 1, HEX: 1}
+"""Characters that a value has at least, where its length is its own; any other may be empty."""
 
 MOST_REMEMBERED = 4096
 

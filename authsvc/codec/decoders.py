@@ -26,6 +26,7 @@ from authsvc.codec.content import (
     MOMENT,
     MOMENTS,
     PAN,
+    SHORTEST,
     TEXT,
     TIME,
     TIMES,
@@ -161,7 +162,7 @@ class _Source:
     def variable(self, element: Element) -> None:
         field, value = element.field, f"v{element.field}"
         packed = element.written in _PACKED
-        shortest = {PAN: 12, DIGITS: 1}.get(self._layout.contents[field], 0)
+        shortest = SHORTEST.get(self._layout.contents[field], 0)
         self._names[f"L{field}"] = _lengths(element.prefix, shortest, element.length, self._layout.lengths == "bcd")
         width = (element.prefix + 1) // 2 if self._layout.lengths == "bcd" else element.prefix
         prefix = self._slice("packed" if self._layout.lengths == "bcd" else "text", width)

@@ -18,6 +18,7 @@ from authsvc.codec.content import (
     MOMENT,
     MOMENTS,
     PAN,
+    SHORTEST,
     TEXT,
     TIME,
     TIMES,
@@ -33,14 +34,13 @@ if TYPE_CHECKING:
     from authsvc.codec.cut import Row
 
 try:
-    from authsvc.codec import cut
-except ImportError:  # not compiled
+    import authsvc.codec.cut as cut
+except ModuleNotFoundError:  # not compiled; one that is there and broken is told
     cut = None  # type: ignore[assignment]
 
 _ANY, _PRINTABLE, _DIGIT, _CODE, _HEX = (1 << bit for bit in range(5))
 _CHARACTERS = {TEXT: _PRINTABLE, DIGITS: _DIGIT, PAN: _DIGIT, CODE: _CODE, HEX: _HEX, HEX_BYTES: _HEX}
 """Contents that are a matter of their characters, and of how many there are."""
-_SHORTEST = {PAN: 12, DIGITS: 1, CODE: 1, HEX: 2}
 _KNOWN: dict[Content, tuple[Set[str], Check | None]] = {
     MOMENT: (MOMENTS, MOMENTS.add_if_right),
     TIME: (TIMES, TIMES.add_if_right),
@@ -77,7 +77,7 @@ def _is_plain(layout: Layout, elements: Iterable[Element]) -> bool:
 def _read(element: Element, content: Content) -> Row:
     """How to read it, with every check of the reference."""
     packed = element.written is Written.BYTES
-    shortest, longest = (_SHORTEST.get(content, 0), element.length) if element.prefix else (element.length,) * 2
+    shortest, longest = (SHORTEST.get(content, 0), element.length) if element.prefix else (element.length,) * 2
     known, right = _KNOWN.get(content, (None, None if content in _CHARACTERS else content.holds))
     if packed and content not in (
         HEX,

@@ -20,7 +20,7 @@
 #define HOPELESS 16 /* times in a row that nothing could be remembered at one place, after which it is tried once in AGAIN times */
 #endif
 #define AGAIN 64
-#define NOTHING UINT_MAX /* in place of a version: CPython gives it to nobody */
+#define NOTHING UINT_MAX /* in place of a version: the last of four billion, which no process comes to */
 
 /* Of one place in the code. `version`: of the type of the object that was asked; `owner`: NULL where the answer is in the object,
    at `offset`; else the object was this class, its version `owner_version`, and the answer `value`, which the class keeps. */

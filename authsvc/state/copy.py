@@ -34,7 +34,6 @@ RESTED_BYTES = 8 * 1024
 """An account rests once more for each so many bytes of holds."""
 LONGEST_REST = 4
 """Rests of an account that never comes to rest, each time twice as many as the last."""
-_CRC = 1 << 32
 FromJournal = Callable[[AccountId], Awaitable[Head | None]]
 
 # KEYS[1] the account's key; ARGV: v, s, h, k. A `v` that is no number is garbage: anything is newer than it. Returns 0 when
@@ -175,7 +174,7 @@ class RedisState:
         least. Each account at its own pace, half as long to half as long again: those that became busy together would else be
         written together, time and again."""
         account = head.account
-        pace = 0.5 + crc32(account.id.encode()) / _CRC
+        pace = 0.5 + crc32(account.id.encode()) / 2**32
         until = now + self._patience * max(rests, 1 + account.holds.size // RESTED_BYTES) * pace
         self._resting[account.id] = _Resting(until, rests)
         heappush(self._ends, (until, account.id))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from codec_messages import purchase
 
+from authsvc import native
 from authsvc.codec import tables
 from authsvc.codec.compiled import Compiled
 from authsvc.codec.layout import load_layouts
@@ -42,6 +43,11 @@ def test_plain_messages_are_for_the_tables(name: str, pin_block: str | None) -> 
     plain = name in PLAIN and not (name == "moov87-wide" and pin_block)
     assert in_c == [plain and tables.cut is not None] * 2
     assert (decoder(payload), encoder(fields)) == (fields, payload)
+
+
+def test_it_is_there_wherever_the_rest_is_compiled() -> None:
+    """Else all that follows would be left out, and nobody told."""
+    assert (tables.cut is not None) is native.in_use()
 
 
 @compiled_alone
