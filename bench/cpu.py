@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
+_STOLEN = 8
+"""Of the words of the first line of /proc/stat (man proc): what the host gave to others while we wanted to run."""
 _USER, _SYSTEM = 11, 12
 """Of the fields after the command's closing parenthesis, which may itself hold anything (man proc)."""
 
@@ -34,6 +36,11 @@ def children_of(pid: int, module: str = "") -> list[int]:
                 found.append(child)
             found += children_of(child, module)
     return found
+
+
+def stolen() -> float:
+    """Seconds, of all cores together, in which the host of this virtual machine ran others; 0 on a machine of one's own."""
+    return int(Path("/proc/stat").read_text().split()[_STOLEN]) / TICKS
 
 
 def memory_mb(pid: int) -> float:

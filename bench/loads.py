@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -25,11 +26,13 @@ Watch = Callable[[], Cpu]
 
 
 class Measured(Struct, frozen=True):
-    """One load. `cpu`: microseconds a message, by who used them."""
+    """One load. `cpu`: microseconds a message, by who used them; `stolen`: the share of our cores that the host of the machine
+    gave to others meanwhile."""
 
     name: str
     result: report.Result
     cpu: Cpu
+    stolen: float = 0.0
 
     @property
     def decisions_per_second(self) -> float:
@@ -42,11 +45,11 @@ def measure(
     name: str, port: int, zone: bytes, plan: Plan, made_of: mix.Mix, payers: Sequence[Payer], watch: Watch
 ) -> Measured:
     """Drive it from here; `watch`: seconds of processor time by who used them, up to now."""
-    before = watch()
+    before, taken, began = watch(), cpu.stolen(), time.monotonic()
     result = uvloop.run(run(Target(HOST, port, zone), plan, made_of, payers))
-    after = watch()
+    after, stolen = watch(), (cpu.stolen() - taken) / (time.monotonic() - began) / (os.cpu_count() or 1)
     answered = max(1, result.answered)
-    return Measured(name, result, {who: (after[who] - before[who]) * 1e6 / answered for who in after})
+    return Measured(name, result, {who: (after[who] - before[who]) * 1e6 / answered for who in after}, stolen)
 
 
 def watching_engine(engine: int, valkey: int) -> Watch:

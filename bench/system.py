@@ -2,14 +2,15 @@
 
 Four loads by one generator on one machine: a bare echo server of the same frames (the ceiling), the plain way (the floor,
 module `plain`), the engine with as much under way as it can use (closed loop), and the engine at half of that rate on
-schedule (open loop). All processes share the machine; a message's CPU time is what each of them used, over the messages
-answered. A PostgreSQL server, which is not ours to start, is not in it.
+schedule (open loop). All four, then all four again, several turns: the speed of a shared machine changes within minutes, and
+what is compared has to be measured next to each other. Medians count. All processes share the machine; a message's CPU time is
+what each of them used, over the messages answered. A PostgreSQL server, which is not ours to start, is not in it.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import click
 from msgspec import Struct
@@ -50,23 +51,50 @@ class Loads(Struct, frozen=True):
         return measure(name, port, self.zone, plan, self.mix, payers, watch)
 
 
-class Found(Struct, frozen=True):
-    """All four. `memory`: MB of engine, ledger writer and Valkey; `profile`: of the engine, lines."""
+class Turn(Struct, frozen=True):
+    """All four, one after the other."""
 
     echo: Measured
     plain: Measured
     full: Measured
     halved: Measured
+
+    @property
+    def times_plain(self) -> float:
+        return self.full.decisions_per_second / self.plain.decisions_per_second
+
+    @property
+    def of_ceiling(self) -> float:
+        return self.full.result.per_second / self.echo.result.per_second
+
+
+class Found(Struct, frozen=True):
+    """`memory`: MB of engine, ledger writer and Valkey at the end; `profile`: of the engine, lines."""
+
+    turns: list[Turn]
     memory: tuple[float, float, float]
     profile: list[str]
 
     @property
-    def all(self) -> tuple[Measured, ...]:
-        return self.echo, self.plain, self.full, self.halved
+    def medians(self) -> tuple[Measured, ...]:
+        """Of each load the turn in the middle: by rate, of the open loop by p99."""
+        loads = [[getattr(turn, name) for turn in self.turns] for name in ("echo", "plain", "full")]
+        middle = [_middle(load, lambda each: each.result.per_second) for load in loads]
+        return (*middle, _middle([turn.halved for turn in self.turns], lambda each: each.result.latency.p99))
+
+    @property
+    def all(self) -> Iterator[Measured]:
+        for turn in self.turns:
+            yield from (turn.echo, turn.plain, turn.full, turn.halved)
+
+
+def _middle(of: Sequence[Measured], by: Callable[[Measured], float]) -> Measured:
+    return sorted(of, key=by)[len(of) // 2]
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.option("--seconds", type=click.FloatRange(1, 600), default=10.0, help="Of each load.")
+@click.option("--seconds", type=click.FloatRange(1, 600), default=5.0, help="Of each load in each turn.")
+@click.option("--turns", type=click.IntRange(1, 100), default=3, help="Of all four loads.")
 @click.option("--accounts", "count", type=click.IntRange(1, 100_000), default=2_000, help="Accounts, a card each.")
 @click.option("--links", type=click.IntRange(1, 1_000), default=8, help="TCP connections.")
 @click.option("--under-way", type=click.IntRange(1, 256), default=32, help="On each link, closed loop.")
@@ -75,17 +103,19 @@ class Found(Struct, frozen=True):
 @click.option("--profile", "profiling", is_flag=True, help="Once more with py-spy beside the engine.")
 @click.option("--write", is_flag=True, help=f"Put the tables into {page.PAGE.relative_to(ROOT)}.")
 def main(
-    seconds: float, count: int, links: int, under_way: int, ledger: str, workers: int, profiling: bool, write: bool
-) -> None:
+    seconds: float, turns: int, count: int, links: int, under_way: int, ledger: str, workers: int,
+    profiling: bool, write: bool,
+) -> None:  # fmt: skip
     """Measure the engine between its floor and its ceiling."""
     made_of, zone = mix.load(DEMO_MIX), zone_key(ROOT / "config/keys/demo.toml")
     kind = "SQLite WAL synchronous=FULL" if ledger == "embedded" else f"PostgreSQL, workers: {workers}"
-    what = f"{count} accounts, {links} links, {under_way} under way on each, {seconds:.0f} s each; demo mix, {kind}"
+    sizes = f"{count} accounts, {links} links, {under_way} under way on each"
+    what = f"{sizes}, {turns} turns of {seconds:.0f} s each; demo mix, {kind}"
     click.echo(f"{page.machine()}; all processes share them\n{what}")
     with PrivateEngine(clock="system", settings=(f"ledger.url={ledger}", f"workers={workers}")) as engine:
         cards = accounts.prepare(engine.api, made_of.accounts, "bench", count, lambda _done: None)
         loads = Loads(seconds, links, under_way, zone, made_of, cards)
-        found = _measured(loads, engine, profiling)
+        found = _measured(loads, engine, turns, profiling)
     lines = list(_lines(found))
     click.echo("\n".join(lines))
     if write:
@@ -93,18 +123,11 @@ def main(
     sys.exit(0 if all(each.result.clean for each in found.all) else 1)
 
 
-def _measured(loads: Loads, engine: PrivateEngine, profiling: bool) -> Found:
-    """The floor first; the engine last, and what was found out about its cards goes with them from load to load."""
-    with server("bench.echo") as (port, pid):
-        bare = replace(loads.closed, expect="none")
-        echo = loads.put("bare uvloop echo", port, bare, watching_server(pid), loads.payers())
-    with server("bench.plain") as (port, pid):
-        simple = replace(loads.closed, expect="basic")
-        plain = loads.put("the plain way", port, simple, watching_server(pid), loads.payers())
+def _measured(loads: Loads, engine: PrivateEngine, turns: int, profiling: bool) -> Found:
+    """All servers are up all the time: one that has nothing to do uses nothing."""
     watch, payers = watching_engine(engine.pid, engine.valkey_pid), loads.payers()
-    full = loads.put("authsvc", engine.iso_port, loads.closed, watch, payers)
-    half = Plan(links=loads.links, seconds=loads.seconds, most=MOST, rate=full.result.per_second / 2)
-    halved = loads.put("authsvc at half its rate", engine.iso_port, half, watch, payers)
+    with server("bench.echo") as echo, server("bench.plain") as plain:
+        made = [_turn(loads, engine, echo, plain, watch, payers) for _ in range(turns)]
     writers = cpu.children_of(engine.pid, "authsvc.ledger.sqlite_process")
     processes = cpu.workers_of(engine.pid) or [engine.pid]
     memory = (sum(map(cpu.memory_mb, processes)), sum(map(cpu.memory_mb, writers)), cpu.memory_mb(engine.valkey_pid))
@@ -113,19 +136,43 @@ def _measured(loads: Loads, engine: PrivateEngine, profiling: bool) -> Found:
         with profiled(processes[0], loads.seconds) as profile:
             loads.put("profiled", engine.iso_port, loads.closed, watch, payers)
         lines = profile.lines
-    return Found(echo, plain, full, halved, memory, lines)
+    return Found(made, memory, lines)
+
+
+def _turn(
+    loads: Loads,
+    engine: PrivateEngine,
+    echo: tuple[int, int],
+    plain: tuple[int, int],
+    watch: Watch,
+    payers: list[Payer],
+) -> Turn:
+    """`echo`, `plain`: port and process. `payers`: of the engine, what is known of its cards goes with them from load to load."""
+    bare = replace(loads.closed, expect="none")
+    ceiling = loads.put("bare uvloop echo", echo[0], bare, watching_server(echo[1]), loads.payers())
+    simple = replace(loads.closed, expect="basic")
+    floor = loads.put("the plain way", plain[0], simple, watching_server(plain[1]), loads.payers())
+    full = loads.put("authsvc", engine.iso_port, loads.closed, watch, payers)
+    half = Plan(links=loads.links, seconds=loads.seconds, most=MOST, rate=full.result.per_second / 2)
+    halved = loads.put("authsvc at half its rate", engine.iso_port, half, watch, payers)
+    return Turn(ceiling, floor, full, halved)
+
+
+HEADER = (
+    "", "loop", "answers a second", "p50 ms", "p99 ms", "p99.9 ms", "µs of CPU a message, by who used them",
+    "taken by the host",
+)  # fmt: skip
 
 
 def _lines(found: Found) -> Iterator[str]:
     """Markdown."""
-    loops = ("closed", "closed", "closed", "open")
-    header = ("", "loop", "answers a second", "p50 ms", "p99 ms", "p99.9 ms", "µs of CPU a message, by who used them")
     rows = []
-    for measured, loop in zip(found.all, loops, strict=True):
+    for measured, loop in zip(found.medians, ("closed", "closed", "closed", "open"), strict=True):
         latency = measured.result.latency
         times = (f"{each / 1000:.1f}" for each in (latency.p50, latency.p99, latency.p999))
-        rows.append((measured.name, loop, f"{measured.result.per_second:.0f}", *times, spent(measured)))
-    yield from page.table(header, rows)
+        rate = f"{measured.result.per_second:.0f}"
+        rows.append((measured.name, loop, rate, *times, spent(measured), f"{measured.stolen:.1%}"))
+    yield from page.table(HEADER, rows)
     yield ""
     yield from _claims(found)
     for measured in found.all:
@@ -138,16 +185,26 @@ def _lines(found: Found) -> Iterator[str]:
 
 
 def _claims(found: Found) -> Iterator[str]:
-    full, plain, echo = found.full, found.plain, found.echo
-    yield f"- durable decisions a second: {full.decisions_per_second:.0f} (repeats decide nothing)"
-    yield f"- against the plain way: {full.decisions_per_second / plain.decisions_per_second:.1f} times"
-    yield f"- of the ceiling: {full.result.per_second / echo.result.per_second:.0%}"
-    both = (full.result, found.halved.result)
+    turns = found.turns
+    decisions = [turn.full.decisions_per_second for turn in turns]
+    yield f"- durable decisions a second: {_each(decisions, '.0f')} (repeats decide nothing)"
+    yield f"- against the plain way, turn by turn: {_each([turn.times_plain for turn in turns], '.1f')} times"
+    yield f"- of the ceiling: {_each([turn.of_ceiling for turn in turns], '.0%')}"
+    both = [measured.result for turn in turns for measured in (turn.full, turn.halved)]
     wrong, answered = sum(each.wrong for each in both), sum(each.answered for each in both)
     yield f"- wrong answers of the engine: {wrong} of {answered}, by the generator's own model of the rules"
-    yield f"- p99 at half the rate, open loop: {found.halved.result.latency.p99 / 1000:.1f} ms"
+    late = [turn.halved.result.latency.p99 / 1000 for turn in turns]
+    yield f"- p99 at half the rate, open loop: {_each(late, '.1f')} ms"
+    stolen = [turn.halved.stolen for turn in turns]
+    yield f"- of the cores, the host gave to others meanwhile: {_each(stolen, '.1%')}"
     names = ("engine", "ledger writer", "Valkey")
     yield "- memory: " + ", ".join(f"{name} {mb:.0f} MB" for name, mb in zip(names, found.memory, strict=True))
+
+
+def _each(values: Sequence[float], form: str) -> str:
+    """The one in the middle, and all of them when there are several."""
+    told = format(sorted(values)[len(values) // 2], form)
+    return told if len(values) == 1 else f"{told} ({', '.join(format(value, form) for value in values)})"
 
 
 if __name__ == "__main__":
