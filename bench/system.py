@@ -147,7 +147,7 @@ def _turn(
     watch: Watch,
     payers: list[Payer],
 ) -> Turn:
-    """`echo`, `plain`: port and process. `payers`: of the engine, what is known of its cards goes with them from load to load."""
+    """`echo`, `plain`: port and process. `payers`: of the engine, with what is known of their cards, from turn to turn."""
     bare = replace(loads.closed, expect="none")
     ceiling = loads.put("bare uvloop echo", echo[0], bare, watching_server(echo[1]), loads.payers())
     simple = replace(loads.closed, expect="basic")
