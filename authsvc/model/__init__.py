@@ -130,6 +130,7 @@ from authsvc.model.names import (
     UnixMs,
     VirtualId,
 )
+from authsvc.model.numbers import NO_NUMBERS, Numbers, numbers_of
 
 __all__ = [
     "BANK",
@@ -137,6 +138,7 @@ __all__ = [
     "CREDITED",
     "NOTHING_MORE",
     "NO_HOLDS",
+    "NO_NUMBERS",
     "PLN",
     "POLAND",
     "STRAY",
@@ -200,6 +202,7 @@ __all__ = [
     "Message",
     "Minor",
     "Noticed",
+    "Numbers",
     "OpenAccount",
     "OpeningDebt",
     "Operate",
@@ -250,5 +253,6 @@ __all__ = [
     "holds_of",
     "key_of",
     "names",
+    "numbers_of",
     "request_key",
 ]

@@ -28,6 +28,7 @@ from authsvc.model.names import (
     UnixMs,
     VirtualId,
 )
+from authsvc.model.numbers import NO_NUMBERS, Numbers
 
 
 class CardStatus(StrEnum):
@@ -237,8 +238,8 @@ class Account(Struct, frozen=True, gc=False, omit_defaults=True):
     posted: tuple[Posting, ...] = ()
     owed: dict[PostingKind, Minor] = {}
     early_reversals: tuple[EarlyReversal, ...] = ()
-    recent_keys: tuple[int, ...] = ()
-    recent_at: tuple[int, ...] = ()
+    recent_keys: Numbers = NO_NUMBERS
+    recent_at: Numbers = NO_NUMBERS
     recent_since: UnixMs = UnixMs(0)
     holds: HoldList = NO_HOLDS  # last, as in the document: `documents`
 

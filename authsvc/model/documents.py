@@ -11,8 +11,16 @@ from msgspec.structs import replace
 from authsvc.model.accounts import Account
 from authsvc.model.hold_list import NO_HOLDS, HoldList, holds_of, read_holds
 from authsvc.model.holds import Hold
+from authsvc.model.numbers import Numbers, numbers_of
 
-as_json = msgspec.json.Encoder().encode
+
+def _as_numbers(value: Any) -> list[int]:
+    if not isinstance(value, Numbers):
+        raise NotImplementedError(type(value).__name__)
+    return list(value)
+
+
+as_json = msgspec.json.Encoder(enc_hook=_as_numbers).encode
 _HOLDS = b',"holds":['
 """Nowhere else in a document: within a text the quotes are escaped, and no other part of it has such a name."""
 _END = b"]}"
@@ -38,7 +46,9 @@ def account_of(document: bytes) -> Account:
     return replace(_decode(document[:at] + b"}"), holds=holds)
 
 
-def _hook(kind: type, value: Any) -> HoldList:
+def _hook(kind: type, value: Any) -> HoldList | Numbers:
+    if kind is Numbers:
+        return numbers_of(value)
     assert kind is HoldList
     return holds_of(msgspec.convert(value, tuple[Hold, ...]))
 

@@ -43,6 +43,7 @@ MODULES = (
     "model/documents.py",
     "model/hold_list.py",
     "model/keys.py",
+    "model/numbers.py",
     "payment_series.py",
     "pipeline.py",
     "rules/*.py",

@@ -126,7 +126,7 @@ def _noticed(account: Account, change: Noticed) -> Account:
 def _remember(account: Account, change: KeyRemembered) -> Account:
     return replace(
         account,
-        recent_keys=(*account.recent_keys[change.forget :], change.key),
-        recent_at=(*account.recent_at[change.forget :], account.at),
+        recent_keys=account.recent_keys.after(change.forget, change.key),
+        recent_at=account.recent_at.after(change.forget, account.at),
         recent_since=change.since or account.recent_since,
     )

@@ -170,13 +170,11 @@ def early_reversal_of(request: Authorization | Presentment, account: Account) ->
 
 def remember(account: Account, key: Key, now: UnixMs) -> KeyRemembered:
     """The change that adds `key` and drops keys older than 24 hours, or above the cap."""
-    old = 0
-    for at in account.recent_at:
-        if at > now - DAY_MS:
-            break
+    times, old = account.recent_at, 0
+    while old < len(times) and times[old] <= now - DAY_MS:
         old += 1
-    forget = max(old, len(account.recent_at) + 1 - MAX_RECENT_KEYS)
-    since = account.recent_at[forget - 1] + 1 if forget > old else 0
+    forget = max(old, len(times) + 1 - MAX_RECENT_KEYS)
+    since = times[forget - 1] + 1 if forget > old else 0
     return KeyRemembered(key, forget, UnixMs(since))
 
 

@@ -174,3 +174,47 @@ def test_a_name_that_no_hold_has() -> None:
     kept = holds_of(map(hold, range(40)))
     other = HoldId("acc-1-99")
     assert (kept.by_id(other), kept.without(other), list(kept.having("nothing"))) == (None, kept, [])
+
+
+def theirs(one: Hold) -> bytes:
+    """As another program may write it: the same, in another order."""
+    fields = msgspec.json.decode(msgspec.json.encode(one))
+    return msgspec.json.encode({name: fields[name] for name in sorted(fields, reverse=True)})
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=6), st.data())
+def test_holds_of_another_program(ours: list[bool], data: st.DataObject) -> None:
+    """Given a document in which some holds are written in another order, then they are found and changed as ours are."""
+    plain = [hold(number) for number in range(len(ours))]
+    written = [msgspec.json.encode(one) if is_ours else theirs(one) for one, is_ours in zip(plain, ours, strict=True)]
+    kept = account_of(b'{"id":"acc-1","holds":[' + b",".join(written) + b"]}").holds
+    which = data.draw(st.sampled_from(plain))
+    assert [one for one in kept.having(which.origin.stan) if one.origin.stan == which.origin.stan] == [which]
+    assert kept.by_id(which.id) == which
+    left = [one for one in plain if one is not which]
+    same(kept.without(which.id), left, UnixMs(1))
+    same(kept.without(which.id).with_one(hold(9)), [*left, hold(9)], UnixMs(1))
+    other = replace(which, amount=Minor(1))
+    assert list(kept.with_changed(other)) == [other if one is which else one for one in plain]
+
+
+def test_a_text_that_looks_like_the_beginning_of_a_hold() -> None:
+    """Within a text the quotes are escaped."""
+    merchant = '},{"id":"acc-1-8","card":"card-1"'
+    first, second = (
+        replace(hold(n), origin=Origin("0100", "1121120000", f"{n:06d}", merchant=merchant)) for n in (7, 8)
+    )
+    kept = holds_of([first, second])
+    assert (list(kept.having("000007")), kept.by_id(second.id)) == ([first], second)
+    assert list(kept.having(merchant)) == [second, first]
+    assert list(kept.without(second.id)) == [first]
+
+
+def test_only_the_hold_that_is_looked_for_is_read() -> None:
+    """Its neighbours may even be damaged: it is theirs to say so when somebody asks for them."""
+    content = holds_of(map(hold, (1, 2, 3))).content.replace(b'"stan":"000002"', b'"stan":2')
+    kept = account_of(b'{"id":"acc-1","holds":[' + content + b"]}").holds
+    assert list(kept.having("000003")) == [hold(3)]
+    assert len(kept.without(HoldId("acc-1-1"))) == 2
+    with pytest.raises(msgspec.DecodeError):
+        list(kept.having("acc-1-2"))

@@ -28,6 +28,7 @@ from authsvc.model import (
     Request,
     ReversalsForgotten,
     UnixMs,
+    numbers_of,
     request_key,
 )
 from authsvc.rules.memory import MAX_EARLY_REVERSALS, MAX_RECENT_KEYS, Missing, missing, remember
@@ -131,7 +132,7 @@ def test_after_a_quiet_day_the_list_is_complete_again() -> None:
 )
 def test_remember(keys: int, at: int, forget: int, since: int) -> None:
     """One key comes, the too old and the surplus ones leave."""
-    start = account(recent_keys=tuple(range(keys)), recent_at=(NOON,) * keys)
+    start = account(recent_keys=numbers_of(range(keys)), recent_at=numbers_of([NOON] * keys))
     assert remember(start, Key(99), UnixMs(at)) == KeyRemembered(Key(99), forget, UnixMs(since))
 
 

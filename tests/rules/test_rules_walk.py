@@ -83,6 +83,7 @@ from authsvc.model import (
     VirtualId,
     VirtualStatus,
     holds_of,
+    numbers_of,
 )
 from authsvc.model.documents import account_of, document_of
 from authsvc.products import Product
@@ -424,7 +425,8 @@ def _full_account(product: Product, full: dict[str, str]) -> Account:
         state, id=name, cards=cards, holder="ż" * 140, balance=huge, credit_limit=huge,
         holds=holds_of(replace(hold, id=f"{name}-{n + 10**9}") for n in range(MAX_OPEN_HOLDS)),
         early_reversals=(replace(early, original=original, card=CardId("c" * 32)),) * MAX_EARLY_REVERSALS,
-        recent_keys=(2**63 - 1,) * MAX_RECENT_KEYS, recent_at=(NOON,) * MAX_RECENT_KEYS,
+        recent_keys=numbers_of([2**63 - 1] * MAX_RECENT_KEYS),
+        recent_at=numbers_of([NOON] * MAX_RECENT_KEYS),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from authsvc.model import (
     NO_HOLDS,
+    NO_NUMBERS,
     Account,
     AccountId,
     Bucket,
@@ -25,6 +26,7 @@ from authsvc.model import (
     Origin,
     UnixMs,
     holds_of,
+    numbers_of,
 )
 from authsvc.model.documents import account_of, document_of
 from authsvc.state.recent import RecentHeads, size_of
@@ -34,7 +36,7 @@ NAMES = "abcdefgh"
 
 def head(name: str, seq: int = 1, keys: int = 0) -> Head:
     """Larger with more keys."""
-    return Head(Account(AccountId(name), "prepaid-bps", seq, recent_keys=tuple(range(keys))), bytes(32))
+    return Head(Account(AccountId(name), "prepaid-bps", seq, recent_keys=numbers_of(range(keys))), bytes(32))
 
 
 def names(recent: RecentHeads) -> set[str]:
@@ -94,11 +96,11 @@ def test_the_reckoning_is_about_right() -> None:
         Origin("0100", "1121120000", "000001"), "000001", Day("2026-11-21"), Bucket.CASHLESS,
     )  # fmt: skip
     card = Card(CardId("c"), "0001", "2812", "8642", CardStatus.ACTIVE, Limits(Minor(1), Minor(2), Minor(3)))
-    keys = tuple(10**18 + number for number in range(64))
+    keys = numbers_of(10**18 + number for number in range(64))
     whole = Account(
         AccountId("a"), cards={card.id: card}, recent_keys=keys, recent_at=keys, holds=holds_of([hold] * 50)
     )
-    for one in (replace(whole, recent_keys=(), recent_at=()), whole, replace(whole, holds=NO_HOLDS)):
+    for one in (replace(whole, recent_keys=NO_NUMBERS, recent_at=NO_NUMBERS), whole, replace(whole, holds=NO_HOLDS)):
         document = document_of(one)
         tracemalloc.start()
         kept = [account_of(document[:-1] + b"}") for _ in range(1_000)]
