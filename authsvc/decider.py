@@ -41,7 +41,6 @@ from authsvc.model import (
     Request,
     Reversal,
     UnixMs,
-    names,
     request_key,
 )
 from authsvc.products import Product
@@ -64,14 +63,36 @@ class _Line:
     """Decisions of one account that stand on each other; when one of them loses, all above it do."""
 
 
-class _Tip:
-    """The newest decision of an account that is on its way to the disk, and the line it ends."""
+class Way:
+    """A decision in the queue to the disk: the head it leaves, and `durable`, to be waited for before anybody is told. Nothing
+    else of it is kept meanwhile: hundreds are on their way at once, and what they keep alive has left the processor's caches
+    when it is looked at again."""
 
-    __slots__ = ("head", "line")
+    __slots__ = ("counts", "decided", "decider", "durable", "head", "key", "line", "product", "reason")
 
-    def __init__(self, head: Head, line: _Line) -> None:
+    def __init__(
+        self, decider: Decider, head: Head, durable: Future[None], line: _Line, decision: Decision, decided: float
+    ) -> None:
+        self.decider = decider
         self.head = head
+        self.durable = durable
         self.line = line
+        self.key = decision.key
+        self.product = decision.product
+        self.reason = reason_of(decision)
+        self.counts = tally(decision)
+        self.decided = decided
+
+    def landed(self, durable: Future[None]) -> None:
+        """Called when it is on the disk, or never will be."""
+        if durable.cancelled():
+            self.decider.gone(self)
+            return
+        error = durable.exception()
+        if error is None:
+            self.decider.remembered(self)
+        else:
+            self.decider.refused(self, error)
 
 
 class Decider:
@@ -93,8 +114,8 @@ class Decider:
         self._ledger = ledger
         self._metrics = metrics
         self._within = within
-        self._tips: dict[AccountId, _Tip] = {}
-        self._on_their_way: dict[tuple[AccountId, Key], tuple[Decision, Future[None]]] = {}
+        self._tips: dict[AccountId, Way] = {}
+        self._on_their_way: dict[tuple[AccountId, Key], Way] = {}
         self._readers: Counter[AccountId] = Counter()
         self._committed: dict[AccountId, Head] = {}
         self._recent = recent if recent is not None else RecentHeads(0)
@@ -113,24 +134,36 @@ class Decider:
         Raises StaleAccountError after `ATTEMPTS` lost races, LedgerDownError when nothing can be remembered,
         LateError when it is too late to decide.
         """
-        deadline = perf_counter() + self._within
+        deadline = self.deadline()
         for attempt in range(ATTEMPTS):
             try:
-                return await self._once(request, offered_pvv, vault, chip_answer, attempt > 0, deadline, actor)
+                decision, way = await self.begin(request, offered_pvv, vault, chip_answer, actor, attempt > 0, deadline)
+                if way is not None:
+                    await way.durable
+                return decision
             except StaleAccountError:
-                self._metrics.conflict()
-        raise StaleAccountError(f"{request.account}: lost {ATTEMPTS} races in a row")
+                self.lost_a_race()
+        raise lost(request.account)
 
-    async def _once(
+    def deadline(self) -> float:
+        """When a decision on what came just now is not worth making any more, by `perf_counter`."""
+        return perf_counter() + self._within
+
+    def lost_a_race(self) -> None:
+        self._metrics.conflict()
+
+    async def begin(
         self,
         request: Request,
         offered_pvv: str,
         vault: VaultEntry | None,
         chip_answer: ChipAnswer | None,
+        actor: Actor | None,
         from_journal: bool,
         deadline: float,
-        actor: Actor | None,
-    ) -> Decision:
+    ) -> tuple[Decision, Way | None]:
+        """The decision, and the way it is on: nobody may be told before its `durable` is done, which may raise what `decide`
+        raises. None: it is durable already. `from_journal`: once more, after a lost race. Raises as `decide` does."""
         started = perf_counter()
         key = request_key(request)
         now = self.now()
@@ -141,7 +174,7 @@ class Decider:
         account, product = head.account, self._product(request, head.account)
         decision = decide(with_pin_verdict(request, offered_pvv, account), account, product, now, past, key)
         if decision is past.earlier or decision.seq <= account.seq:  # the first: in the journal, and the copy is older
-            return await self._remembered(decision)
+            return decision, None
         decision = with_chip_answer(decision, chip_answer)
         after = evolve(account, decision)
         if actor is not None:
@@ -149,36 +182,48 @@ class Decider:
         decided = perf_counter()
         self._metrics.stage("load", loaded - started)
         self._metrics.stage("decide", decided - loaded)
-        await self._commit(head, decision, after, None if reason_of(decision) else vault)
-        self._metrics.stage("commit", perf_counter() - decided)
-        reason = reason_of(decision)
-        self._metrics.decided(decision.product, "refused" if reason else "approved", reason)
-        tally(self._metrics, decision)
-        return decision
+        return decision, self._append(head, decision, after, None if reason_of(decision) else vault, decided)
 
-    async def _commit(self, head: Head, decision: Decision, after: Account, vault: VaultEntry | None) -> None:
+    def _append(self, head: Head, decision: Decision, after: Account, vault: VaultEntry | None, decided: float) -> Way:
         """Nothing is awaited between deciding and taking the place in the queue, so nobody can come in between."""
-        account, place = decision.account, (decision.account, decision.key)
+        account = decision.account
         below = self._tips.get(account)
         tip, durable = self._ledger.append(head, decision, after, vault)
         line = below.line if below is not None and below.head is head else _Line()
-        self._tips[account] = _Tip(tip, line)
+        way = Way(self, tip, durable, line, decision, decided)
+        self._tips[account] = way
         if decision.key:
-            self._on_their_way[place] = (decision, durable)
-        try:
-            await durable
-            self._state.store(tip)
-            self._recent.put(tip)
-            if account in self._readers:
-                self._committed[account] = tip
-        except (StaleAccountError, LedgerDownError, PanTakenError):
+            self._on_their_way[account, decision.key] = way
+        durable.add_done_callback(way.landed)  # whatever becomes of who waits for it
+        return way
+
+    def remembered(self, way: Way) -> None:
+        """It is on the disk."""
+        self.gone(way)
+        head = way.head
+        self._state.store(head)
+        self._recent.put(head)
+        if head.account.id in self._readers:
+            self._committed[head.account.id] = head
+        self._metrics.stage("commit", perf_counter() - way.decided)
+        self._metrics.decided(way.product, "refused" if way.reason else "approved", way.reason)
+        if way.counts is not None:
+            way.counts.count(self._metrics)
+
+    def refused(self, way: Way, error: BaseException) -> None:
+        """It is not, or nobody knows."""
+        self.gone(way)
+        if isinstance(error, StaleAccountError | LedgerDownError | PanTakenError):
+            account = way.head.account.id
             self._recent.drop(account)
-            self._drop(account, line)  # whatever stands on top of a loser loses too
-            raise
-        finally:
-            if (top := self._tips.get(account)) is not None and top.head is tip:
-                del self._tips[account]
-            self._on_their_way.pop(place, None)
+            self._drop(account, way.line)  # whatever stands on top of a loser loses too
+
+    def gone(self, way: Way) -> None:
+        """Nobody waits for it any more."""
+        account = way.head.account.id
+        if self._tips.get(account) is way:
+            del self._tips[account]
+        self._on_their_way.pop((account, way.key), None)
 
     def _drop(self, account: AccountId, line: _Line) -> None:
         """Forget the tip of this line of decisions; one that was begun anew from the journal stays."""
@@ -235,12 +280,14 @@ class Decider:
         return is_message and 0 < since < MAX_RECENT_KEYS and key not in head.account.recent_keys
 
     async def _fetch(self, need: Missing, request: Request, key: Key | None) -> Past:
-        """Decisions still on their way to the disk are in nobody's journal yet, so they are looked up here first."""
+        """Decisions still on their way to the disk are in nobody's journal yet, so they are waited for."""
         earlier = None
         if need.earlier and key is not None:
             waiting = self._on_their_way.get((request.account, key))
+            if waiting is not None:
+                await waiting.durable
             stan = request.origin.stan if isinstance(request, Message) else ""
-            earlier = waiting[0] if waiting else await self._ledger.earlier(request.account, key, stan)
+            earlier = await self._ledger.earlier(request.account, key, stan)
         if not need.original or not isinstance(request, Reversal | Presentment):
             return Past(earlier=earlier)
         if isinstance(request, Reversal) and request.undoes_claim:
@@ -255,26 +302,20 @@ class Decider:
             if hold is not None:
                 return replace(past, original_hold=hold.id, original_end=hold.end)
         found = await self._ledger.original(account, request.card, original, origin.terminal, origin.merchant)
+        tip = self._tips.get(account)
+        if (
+            found is None and tip is not None
+        ):  # it may be on its way, and posted so many others ago that the document has let it go
+            await tip.durable
+            found = await self._ledger.original(account, request.card, original, origin.terminal, origin.merchant)
         if found is None:
-            return self._with_pending(past, request)
+            return past
         decision, end = found
         outcome = decision.outcome
         if not isinstance(outcome, Approved):
             return replace(past, original=decision)
         posting = await self._ledger.posting(account, outcome.posting) if outcome.posting else None
         return replace(past, original=decision, original_end=end, original_hold=outcome.hold, posting=posting)
-
-    def _with_pending(self, past: Past, request: Reversal | Presentment) -> Past:
-        """An original that is still on its way to the disk, and posted so many others ago that the document has let it go."""
-        origin = request.origin
-        for (account, _), (decision, _) in self._on_their_way.items():
-            made = decision.request
-            if account != request.account or not isinstance(made, Authorization | Presentment):
-                continue
-            if made.card == request.card and names(request.original, origin.terminal, origin.merchant, made.origin):
-                posted = (change.posting for change in decision.changes if isinstance(change, Posted))
-                return replace(past, original=decision, posting=next(posted, None))
-        return past
 
     async def _claim_undone(self, reversal: Reversal) -> Posting | None:
         """The posting of the presentment that it names, when that has left the account's document; by its RRN alone."""
@@ -284,13 +325,6 @@ class Decider:
         made = [change.posting.id for row in rows for change in row.decision.changes if isinstance(change, Posted)]
         found = [await self._ledger.posting(reversal.account, posting) for posting in made]
         return claim_undone(reversal, [posting for posting in found if posting])
-
-    async def _remembered(self, decision: Decision) -> Decision:
-        """A repeat's answer leaves only when the first one's decision is durable."""
-        waiting = self._on_their_way.get((decision.account, decision.key))
-        if waiting is not None and waiting[0] is decision:
-            await waiting[1]
-        return decision
 
     def _product(self, request: Request, account: Account) -> Product:
         """Of an account that is being opened, the product it asks for; of one that nobody opened, the one for strays."""
@@ -318,6 +352,11 @@ def with_chip_answer(decision: Decision, chip_answer: ChipAnswer | None) -> Deci
     if chip_answer is None or decision.answer is None:
         return decision
     return replace(decision, answer=replace(decision.answer, chip=chip_answer(decision.answer.response_code)))
+
+
+def lost(account: AccountId) -> StaleAccountError:
+    """What is raised after the last of `ATTEMPTS`."""
+    return StaleAccountError(f"{account}: lost {ATTEMPTS} races in a row")
 
 
 def reason_of(decision: Decision) -> Reason | Literal[""]:

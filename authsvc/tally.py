@@ -17,17 +17,39 @@ PAYMENTS = frozenset(
 """What takes money; the others give it back, or only ask."""
 
 
-def tally(metrics: Metrics, decision: Decision) -> None:
-    """Count a decision once, when it is durable. Advices are not in: somebody else decided them."""
+class Tally:
+    """What one decision counts as. `pin`: ABSENT where none came; `how`: what stood behind SCA, "" where nothing was paid."""
+
+    __slots__ = ("amount", "channel", "currency", "how", "pin", "product")
+
+    def __init__(self, product: str, pin: Pin, currency: str, channel: str, how: str, amount: int) -> None:
+        self.product = product
+        self.pin = pin
+        self.currency = currency
+        self.channel = channel
+        self.how = how
+        self.amount = amount
+
+    def count(self, metrics: Metrics) -> None:
+        """Once, when the decision is durable."""
+        if self.pin is not Pin.ABSENT:
+            metrics.payments.pin(self.product, self.pin)
+        if self.how:
+            metrics.payments.approved(self.product, self.currency, self.channel, self.how, self.amount)
+
+
+def tally(decision: Decision) -> Tally | None:
+    """None: there is nothing to count. Advices are not: somebody else decided them."""
     request, outcome = decision.request, decision.outcome
     if not isinstance(request, Authorization):
-        return
-    if request.pin is not Pin.ABSENT:
-        metrics.payments.pin(decision.product, request.pin)
+        return None
+    channel, how, amount = "", "", 0
     if isinstance(outcome, Approved) and request.kind in PAYMENTS and not request.is_advice:
         channel = "remote" if is_remote(request) else "terminal"
-        how = outcome.exemption or _authenticated(request)
-        metrics.payments.approved(decision.product, request.currency, channel, how, outcome.amount)
+        how, amount = outcome.exemption or _authenticated(request), outcome.amount
+    if not how and request.pin is Pin.ABSENT:
+        return None
+    return Tally(decision.product, request.pin, request.currency, channel, how, amount)
 
 
 def _authenticated(request: Authorization) -> str:

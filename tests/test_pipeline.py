@@ -217,7 +217,12 @@ class Failing:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    async def decide(self, request: Authorization | Reversal, _offered_pvv: str, **_more: object) -> Decision:
+    def deadline(self) -> float:
+        return 0.0
+
+    def lost_a_race(self) -> None: ...
+
+    async def begin(self, request: Authorization | Reversal, *_more: object) -> tuple[Decision, None]:
         assert request.account
         raise self._error
 

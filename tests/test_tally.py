@@ -34,10 +34,10 @@ def tallied(outcome: Outcome, **message: Any) -> CollectorRegistry:
     """The counters after one decision on such a message."""
     registry = CollectorRegistry()
     metrics = Metrics(registry, bins={"prepaid-bps": "557529"}, currencies={"985": "PLN", "978": "EUR"})
-    tally(
-        metrics,
-        Decision(AccountId("acc"), 2, UnixMs(0), "prepaid-bps", payment(amount=99_00, **message), outcome, (), ()),
-    )
+    made = Decision(AccountId("acc"), 2, UnixMs(0), "prepaid-bps", payment(amount=99_00, **message), outcome, (), ())
+    counts = tally(made)
+    if counts is not None:
+        counts.count(metrics)
     return registry
 
 
