@@ -7,7 +7,7 @@ moved on loses the journal's compare-and-set, reads the journal and decides agai
 
 from __future__ import annotations
 
-from asyncio import Future
+from asyncio import Future, shield
 from collections import Counter
 from collections.abc import Callable, Mapping
 from time import perf_counter
@@ -92,7 +92,7 @@ class Way:
         if error is None:
             self.decider.remembered(self)
         else:
-            self.decider.refused(self, error)
+            self.decider.not_remembered(self, error)
 
 
 class Decider:
@@ -139,7 +139,7 @@ class Decider:
             try:
                 decision, way = await self.begin(request, offered_pvv, vault, chip_answer, actor, attempt > 0, deadline)
                 if way is not None:
-                    await way.durable
+                    await shield(way.durable)
                 return decision
             except StaleAccountError:
                 self.lost_a_race()
@@ -163,7 +163,8 @@ class Decider:
         deadline: float,
     ) -> tuple[Decision, Way | None]:
         """The decision, and the way it is on: nobody may be told before its `durable` is done, which may raise what `decide`
-        raises. None: it is durable already. `from_journal`: once more, after a lost race. Raises as `decide` does."""
+        raises, and is not to be cancelled. None: it is durable already. `from_journal`: once more, after a lost race. Raises as
+        `decide` does."""
         started = perf_counter()
         key = request_key(request)
         now = self.now()
@@ -210,7 +211,7 @@ class Decider:
         if way.counts is not None:
             way.counts.count(self._metrics)
 
-    def refused(self, way: Way, error: BaseException) -> None:
+    def not_remembered(self, way: Way, error: BaseException) -> None:
         """It is not, or nobody knows."""
         self.gone(way)
         if isinstance(error, StaleAccountError | LedgerDownError | PanTakenError):
@@ -285,7 +286,7 @@ class Decider:
         if need.earlier and key is not None:
             waiting = self._on_their_way.get((request.account, key))
             if waiting is not None:
-                await waiting.durable
+                await shield(waiting.durable)
             stan = request.origin.stan if isinstance(request, Message) else ""
             earlier = await self._ledger.earlier(request.account, key, stan)
         if not need.original or not isinstance(request, Reversal | Presentment):
@@ -306,7 +307,7 @@ class Decider:
         if (
             found is None and tip is not None
         ):  # it may be on its way, and posted so many others ago that the document has let it go
-            await tip.durable
+            await shield(tip.durable)
             found = await self._ledger.original(account, request.card, original, origin.terminal, origin.merchant)
         if found is None:
             return past

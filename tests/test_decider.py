@@ -361,6 +361,33 @@ async def test_a_sender_who_gives_up(engine: Parts) -> None:
     assert engine.decider._on_their_way == {}
 
 
+async def test_a_repeat_outlives_a_first_that_gave_up(engine: Parts) -> None:
+    """Who waits for the same commit is not cancelled with the one who was first."""
+    first = asyncio.create_task(engine.decider.decide(payment(1)))
+    while not engine.decider._tips:
+        await asyncio.sleep(0)
+    repeat = asyncio.create_task(engine.decider.decide(payment(1, mti="0101")))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert code(await repeat) == "00"
+    assert first.cancelled()
+    assert await engine.held() == 10_00
+
+
+async def test_what_was_decided_is_counted_when_it_is_durable(engine: Parts) -> None:
+    """Also when nobody waits for it any more."""
+    before = engine.count("authsvc_decisions_total")
+    task = asyncio.create_task(engine.decider.decide(payment(1)))
+    while not engine.decider._tips:
+        await asyncio.sleep(0)
+    assert engine.count("authsvc_decisions_total") == before
+    task.cancel()
+    while engine.decider._tips:
+        await asyncio.sleep(0.001)
+    assert engine.count("authsvc_decisions_total") == before + 1
+    assert engine.count("authsvc_approved_payments_total") == 1
+
+
 async def test_nothing_is_left_behind(engine: Parts) -> None:
     """Tips and waiting keys are gone when nothing is under way: an engine runs for months."""
     await asyncio.gather(*(engine.decider.decide(payment(stan)) for stan in range(50)))

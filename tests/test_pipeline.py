@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import warnings
@@ -19,10 +20,12 @@ from iso8583.specs import default_ascii
 from authsvc import logs
 from authsvc import pipeline as pipeline_module
 from authsvc.codec.dialects import DIALECTS, Dialect
+from authsvc.decider import ATTEMPTS, Decider
 from authsvc.errors import LateError, LedgerDownError, StaleAccountError
 from authsvc.ledger.journal import CommitUnknownError
+from authsvc.ledger.sqlite import SqliteLedger
 from authsvc.logs import MessageLog
-from authsvc.model import AccountId, Authorization, CardId, Decision, Pin, Reversal, UnixMs
+from authsvc.model import Account, AccountId, Authorization, CardId, Decision, Head, Pin, Reversal, UnixMs
 from authsvc.pipeline import Pipeline
 from authsvc.security.draws import Draws
 
@@ -209,6 +212,66 @@ async def test_acquirers_of_a_link(engine: Parts, fields: dict[str, str], code: 
     assert engine.count('authsvc_frames_refused_total{cause="acquirer",listener="main"}') == refused
     assert (await engine.ledger.find(rrn="RRN000000001") == []) == refused
     assert (await ask(narrow, {"t": "0800", "7": "0615100000", "11": "000009", "70": "301"}))["39"] == "00"
+
+
+class Slow:
+    """A ledger before the real one: its decisions are durable when `release` says so, the first `lose` of them lose a race."""
+
+    def __init__(self, real: SqliteLedger, lose: int = 0) -> None:
+        self._real = real
+        self._lose = lose
+        self.waiting: list[asyncio.Future[None]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def append(self, before: Head, decision: Decision, after: Account, vault: Any = None) -> Any:
+        told = asyncio.get_running_loop().create_future()
+        if self._lose:
+            self._lose -= 1
+            told.set_exception(StaleAccountError(before.account.id))
+            return before, told
+        head, _ = self._real.append(before, decision, after, vault)
+        self.waiting.append(told)
+        return head, told
+
+    def release(self) -> None:
+        while self.waiting:
+            self.waiting.pop().set_result(None)
+
+
+def in_front_of(engine: Parts, ledger: Any) -> Pipeline:
+    return pipeline_of(engine, Decider(PRODUCTS, engine.state, ledger, lambda: engine.now, engine.metrics))
+
+
+async def test_no_answer_before_it_is_remembered(engine: Parts) -> None:
+    """It is made before the wait, and leaves after it (law 5)."""
+    ledger = Slow(engine.ledger)
+    answer = asyncio.create_task(in_front_of(engine, ledger).handle(Line(), payload(purchase())))  # type: ignore[arg-type]
+    while not ledger.waiting:
+        await asyncio.sleep(0)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not answer.done()
+    ledger.release()
+    found = await answer
+    assert found is not None
+    assert iso8583.decode(found, default_ascii)[0]["39"] == "00"
+
+
+@pytest.mark.parametrize(("lost", "code"), [(1, "00"), (ATTEMPTS - 1, "00"), (ATTEMPTS, "96")])
+async def test_somebody_else_was_faster(engine: Parts, lost: int, code: str) -> None:
+    """The message is decided again on what the journal says, a bounded number of times."""
+    ledger = Slow(engine.ledger, lost)
+    before = engine.count("authsvc_conflicts_total")
+    answer = asyncio.create_task(in_front_of(engine, ledger).handle(Line(), payload(purchase())))  # type: ignore[arg-type]
+    while not answer.done():
+        ledger.release()
+        await asyncio.sleep(0)
+    found = await answer
+    assert found is not None
+    assert iso8583.decode(found, default_ascii)[0]["39"] == code
+    assert engine.count("authsvc_conflicts_total") == before + lost
 
 
 class Failing:
