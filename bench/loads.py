@@ -9,16 +9,18 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import uvloop
 from msgspec import Struct
 
 from bench import cpu
-from loadtest import mix, report
+from loadtest import accounts, mix, report
 from loadtest.__main__ import Target, run
 from loadtest.engine import HOST, ROOT
 from loadtest.generator import Plan
-from loadtest.messages import Kind
+from loadtest.messages import Card, Kind
+from loadtest.mix import Accounts
 from loadtest.traffic import Payer
 
 Cpu = dict[str, float]
@@ -90,6 +92,15 @@ def server(module: str) -> Iterator[tuple[int, int]]:
         finally:
             process.terminate()
             process.wait(20)
+
+
+@contextmanager
+def cards_file(wanted: Accounts, count: int) -> Iterator[tuple[Path, list[Card]]]:
+    """A file for the import, and its cards: an account each, with funds and limits for all of it."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        file = Path(folder) / "cards.jsonl"
+        accounts.write(file, wanted, "bench", count)
+        yield file, accounts.read(file, count)
 
 
 def spent(measured: Measured) -> str:

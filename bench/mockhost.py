@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import statistics
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,9 +20,9 @@ import msgspec
 from msgspec import Struct
 
 from bench import cpu, page
-from bench.loads import Watch, watching_engine
+from bench.loads import Watch, cards_file, watching_engine
 from bench.profile import profiled
-from loadtest import accounts, mix
+from loadtest import mix
 from loadtest.__main__ import DEMO_MIX
 from loadtest.api import EXPIRY
 from loadtest.engine import ROOT, PrivateEngine, free_ports
@@ -121,13 +120,13 @@ def main(sim_python: str, shapes: str, seconds: float, turns: int, profiling: bo
     wanted = [shape(text) for text in shapes.split(",")]
     settings = (f"listeners.main.dialect={DIALECT}",)
     with (
-        cards_file(sum(each.cards for each in wanted)) as (file, pans),
+        cards_file(mix.load(DEMO_MIX).accounts, sum(each.cards for each in wanted)) as (file, cards),
         PrivateEngine(clock="system", settings=settings, cards=file) as engine,
         mock(sim_python) as (port, pid),
     ):
         sim = Host("iso8583sim", port, lambda: {"server": cpu.of_process(pid)})
         ours = Host("authsvc", engine.iso_port, watching_engine(engine.pid, engine.valkey_pid))
-        rows = []
+        rows, pans = [], [card.pan for card in cards]
         for each in wanted:
             fresh, pans = pans[: each.cards], pans[each.cards :]  # holds of one shape are not the next one's
             rows.append(row(each, *_in_turns(sim_python, each, (sim, ours), fresh, seconds, turns)))
@@ -162,15 +161,6 @@ def mock(sim_python: str) -> Iterator[tuple[int, int]]:
     finally:
         process.terminate()
         process.wait(START_SECONDS)
-
-
-@contextmanager
-def cards_file(count: int) -> Iterator[tuple[Path, list[str]]]:
-    """A file for the import, and its PANs: cards with funds and limits for all of it."""
-    with tempfile.TemporaryDirectory(prefix="mockhost-") as folder:
-        file = Path(folder) / "cards.jsonl"
-        accounts.write(file, mix.load(DEMO_MIX).accounts, "mockhost", count)
-        yield file, [card.pan for card in accounts.read(file, count)]
 
 
 def _in_turns(

@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from bench import cpu, page
-from bench.loads import Measured, Watch, measure, server, spent, watching_engine, watching_server
+from bench.loads import Measured, Watch, cards_file, measure, server, spent, watching_engine, watching_server
 from bench.profile import profiled
 from loadtest import accounts, mix, report
 from loadtest.__main__ import DEMO_MIX
@@ -95,7 +95,9 @@ def _middle(of: Sequence[Measured], by: Callable[[Measured], float]) -> Measured
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.option("--seconds", type=click.FloatRange(1, 600), default=5.0, help="Of each load in each turn.")
 @click.option("--turns", type=click.IntRange(1, 100), default=3, help="Of all four loads.")
-@click.option("--accounts", "count", type=click.IntRange(1, 100_000), default=2_000, help="Accounts, a card each.")
+@click.option(
+    "--accounts", "count", type=click.IntRange(1, 100_000), default=2_000, help="Accounts in each turn, a card each."
+)
 @click.option("--links", type=click.IntRange(1, 1_000), default=8, help="TCP connections.")
 @click.option("--under-way", type=click.IntRange(1, 256), default=32, help="On each link, closed loop.")
 @click.option("--ledger", default="embedded", help="Of the engine: embedded, or the URL of an empty database.")
@@ -109,13 +111,16 @@ def main(
     """Measure the engine between its floor and its ceiling."""
     made_of, zone = mix.load(DEMO_MIX), zone_key(ROOT / "config/keys/demo.toml")
     kind = "SQLite WAL synchronous=FULL" if ledger == "embedded" else f"PostgreSQL, workers: {workers}"
-    sizes = f"{count} accounts, {links} links, {under_way} under way on each"
+    sizes = f"{count} fresh accounts a turn, {links} links, {under_way} under way on each"
     what = f"{sizes}, {turns} turns of {seconds:.0f} s each; demo mix, {kind}"
     click.echo(f"{page.machine()}; all processes share them\n{what}")
-    with PrivateEngine(clock="system", settings=(f"ledger.url={ledger}", f"workers={workers}")) as engine:
-        cards = accounts.prepare(engine.api, made_of.accounts, "bench", count, lambda _done: None)
-        loads = Loads(seconds, links, under_way, zone, made_of, cards)
-        found = _measured(loads, engine, turns, profiling)
+    settings = (f"ledger.url={ledger}", f"workers={workers}")
+    with (
+        cards_file(made_of.accounts, count * (turns + profiling)) as (file, cards),
+        PrivateEngine(clock="system", settings=settings, cards=file) as engine,
+    ):
+        each = [cards[at : at + count] for at in range(0, len(cards), count)]
+        found = _measured([Loads(seconds, links, under_way, zone, made_of, fresh) for fresh in each], engine, profiling)
     lines = list(_lines(found))
     click.echo("\n".join(lines))
     if write:
@@ -123,31 +128,26 @@ def main(
     sys.exit(0 if all(each.result.clean for each in found.all) else 1)
 
 
-def _measured(loads: Loads, engine: PrivateEngine, turns: int, profiling: bool) -> Found:
-    """All servers are up all the time: one that has nothing to do uses nothing."""
-    watch, payers = watching_engine(engine.pid, engine.valkey_pid), loads.payers()
+def _measured(loads: list[Loads], engine: PrivateEngine, profiling: bool) -> Found:
+    """All servers are up all the time: one that has nothing to do uses nothing. Each turn has accounts of its own: one that has
+    hundreds of messages behind it costs more, and a later turn would not be the same as the first."""
+    watch, last = watching_engine(engine.pid, engine.valkey_pid), loads.pop() if profiling else None
     with server("bench.echo") as echo, server("bench.plain") as plain:
-        made = [_turn(loads, engine, echo, plain, watch, payers) for _ in range(turns)]
+        made = [_turn(each, engine, echo, plain, watch) for each in loads]
     writers = cpu.children_of(engine.pid, "authsvc.ledger.sqlite_process")
     processes = cpu.workers_of(engine.pid) or [engine.pid]
     memory = (sum(map(cpu.memory_mb, processes)), sum(map(cpu.memory_mb, writers)), cpu.memory_mb(engine.valkey_pid))
     lines: list[str] = []
-    if profiling:
-        with profiled(processes[0], loads.seconds) as profile:
-            loads.put("profiled", engine.iso_port, loads.closed, watch, payers)
+    if last is not None:
+        with profiled(processes[0], last.seconds) as profile:
+            last.put("profiled", engine.iso_port, last.closed, watch, last.payers())
         lines = profile.lines
     return Found(made, memory, lines)
 
 
-def _turn(
-    loads: Loads,
-    engine: PrivateEngine,
-    echo: tuple[int, int],
-    plain: tuple[int, int],
-    watch: Watch,
-    payers: list[Payer],
-) -> Turn:
-    """`echo`, `plain`: port and process. `payers`: of the engine, with what is known of their cards, from turn to turn."""
+def _turn(loads: Loads, engine: PrivateEngine, echo: tuple[int, int], plain: tuple[int, int], watch: Watch) -> Turn:
+    """`echo`, `plain`: port and process. What is found out about the engine's cards goes with them to its second load."""
+    payers = loads.payers()
     bare = replace(loads.closed, expect="none")
     ceiling = loads.put("bare uvloop echo", echo[0], bare, watching_server(echo[1]), loads.payers())
     simple = replace(loads.closed, expect="basic")
