@@ -32,7 +32,7 @@ LOOK_SECONDS = 0.02
 """From one look at the states that wait to the next: they leave together, and Redis and we wake once for all of them."""
 RESTED_BYTES = 8 * 1024
 """An account rests once more for each so many bytes of holds."""
-LONGEST_REST = 4
+LONGEST_REST = 16
 """Rests of an account that never comes to rest, each time twice as many as the last."""
 FromJournal = Callable[[AccountId], Awaitable[Head | None]]
 

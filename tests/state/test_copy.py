@@ -142,10 +142,10 @@ async def test_one_with_many_holds_rests_longer(patient: RedisState, admin: redi
 
 
 async def test_one_that_stays_busy_rests_longer_and_longer(patient: RedisState, admin: redis.Redis) -> None:
-    """Given an account that is decided on all the time, Redis gets it after one rest, two, four, and four again; after one
-    that it was quiet for, as soon as any other."""
+    """Given an account that is decided on all the time, Redis gets it after one rest, two, four, eight, sixteen, and sixteen
+    again; after one that it was quiet for, as soon as any other."""
     rests, until, seq = [], 0.0, 0
-    while len(rests) < 4:
+    while len(rests) < 6:
         seq += 1
         patient.store(head(seq))
         await asyncio.sleep(0.005)
@@ -153,7 +153,7 @@ async def test_one_that_stays_busy_rests_longer_and_longer(patient: RedisState, 
         if resting is not None and resting.until != until:
             until = resting.until
             rests.append(resting.rests)
-    assert rests == [1, 2, LONGEST_REST, LONGEST_REST]
+    assert rests == [1, 2, 4, 8, LONGEST_REST, LONGEST_REST]
     while patient._resting:
         await asyncio.sleep(0.02)
     patient.store(head(1000))
