@@ -304,9 +304,8 @@ class Decider:
                 return replace(past, original_hold=hold.id, original_end=hold.end)
         found = await self._ledger.original(account, request.card, original, origin.terminal, origin.merchant)
         tip = self._tips.get(account)
-        if (
-            found is None and tip is not None
-        ):  # it may be on its way, and posted so many others ago that the document has let it go
+        if found is None and tip is not None:
+            # It may be on its way to the disk, and posted so many others ago that the document has let it go.
             await shield(tip.durable)
             found = await self._ledger.original(account, request.card, original, origin.terminal, origin.merchant)
         if found is None:
