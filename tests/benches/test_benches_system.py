@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 
 from bench import cpu, page
-from bench.loads import server
+from bench.loads import Measured, server
 from bench.profile import summed
+from bench.system import Found, Turn, _each
+from loadtest import report
 from loadtest.messages import Card, Kind, Terminal, repeat, zone_key
+from loadtest.timeline import Tally
 from loadtest.wire import Link
 
 pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning:psec")
@@ -79,3 +82,35 @@ def test_a_profile_is_summed_by_function() -> None:
     """Lines of a function are one; a function that calls itself counts once in what it has with its calls."""
     raw = "run (a.py:1);decide (b.py:5);decide (b.py:9) 3\nrun (a.py:2);decide (b.py:6) 5\nrun (a.py:2) 2\n"
     assert summed(raw)[1:] == [" 80.0%      80.0%  decide (b.py)", " 20.0%     100.0%  run (a.py)"]
+
+
+def measured(rate: int, p99: int = 0) -> Measured:
+    """A load of a second; only what is looked at here is true of it."""
+    tally = Tally()
+    tally.answered = rate
+    tally.latency.record_value(max(1, p99))
+    return Measured("", report.result_of(tally, 1.0, 0.0), {})
+
+
+def test_the_turn_in_the_middle_counts() -> None:
+    """Of each load by itself: by its rate, of the open loop by p99."""
+    turns = [
+        Turn(measured(echo), measured(plain), measured(full), measured(1, p99))
+        for echo, plain, full, p99 in ((900, 10, 50, 30), (100, 30, 60, 10), (500, 20, 90, 20))
+    ]
+    found = Found(turns, (0, 0, 0), [])
+    assert [each.result.per_second for each in found.medians[:3]] == [500, 20, 60]
+    assert found.medians[3].result.latency.p99 == 20
+    assert [turn.times_plain for turn in turns] == [5.0, 2.0, 4.5]
+    assert len(list(found.all)) == 12
+
+
+def test_all_turns_are_told() -> None:
+    assert (_each([3.0, 1.0, 2.0], ".1f"), _each([7.0], ".0f")) == ("2.0 (3.0, 1.0, 2.0)", "7")
+
+
+def test_what_the_host_stole_is_the_eighth_number_of_all_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """proc(5): user nice system idle iowait irq softirq steal guest."""
+    text = f"cpu 1 2 3 4 5 6 7 {3 * cpu.TICKS} 9 10\ncpu0 1 2 3 4 5 6 7 8 9 10\n"
+    monkeypatch.setattr(Path, "read_text", lambda _path: text)
+    assert cpu.stolen() == 3.0
