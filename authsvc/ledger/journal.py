@@ -57,7 +57,7 @@ class VaultEntry(Struct, frozen=True, gc=False):
     sealed_pan: bytes
 
 
-class Row(Struct, frozen=True, array_like=True, gc=False):
+class Row(Struct, frozen=True, array_like=True, tag=True, gc=False):
     """One decision. `seq`, `hash`: the head it was decided on; `encoded`: its bytes in the journal, `new_hash` over them;
     `state`: the account after it, b"" where the document on the disk may stay what it is."""
 

@@ -37,7 +37,6 @@ from authsvc.ledger.sqlite_words import (
     Frames,
     NotOpened,
     Opened,
-    Write,
     Written,
     framed,
 )
@@ -113,7 +112,7 @@ class SqliteLedger:
         self._on_commit = on_commit
         self._on_failure = on_failure
         self._start_writer = start_writer
-        self._turn: list[Row] = []
+        self._turn: list[bytes] = []
         self._under_way: deque[tuple[AccountId, asyncio.Future[None]]] = deque()
         self._chores: deque[asyncio.Future[int]] = deque()
         self._reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger-read")
@@ -189,12 +188,12 @@ class SqliteLedger:
         if not self._turn:
             # At the end of this turn of the loop, so that all its appends are one order and wake the writer once.
             self._loop.call_soon(self._hand_over)
-        self._turn.append(row)
+        self._turn.append(framed(row))
         self._under_way.append((row.account, durable))
 
     def _hand_over(self) -> None:
         if self._turn:
-            self._orders.write(framed(Write(self._turn)))
+            self._orders.writelines(self._turn)
             self._turn = []
 
     async def forget_holds(self, before: UnixMs, limit: int) -> int:

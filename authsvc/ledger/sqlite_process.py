@@ -32,7 +32,6 @@ from authsvc.ledger.sqlite_words import (
     NotOpened,
     Opened,
     Order,
-    Write,
     Written,
     framed,
 )
@@ -103,7 +102,7 @@ class _Writer:
         more = True
         while more:
             taken, more = self._take()
-            rows = [row for order in taken if isinstance(order, Write) for row in order.rows]
+            rows = [order for order in taken if isinstance(order, Row)]
             # Answered before the chores: what is durable is told as such, whatever becomes of a chore (law 5).
             if (rows and not self._write(rows)) or not self._forget(taken) or not self._checkpoint():
                 return
@@ -118,7 +117,7 @@ class _Writer:
                 return taken, False
             for order in self._frames.receive(data):
                 taken.append(order)
-                rows += len(order.rows) if isinstance(order, Write) else 0
+                rows += isinstance(order, Row)
         return taken, True
 
     def _write(self, rows: list[Row]) -> bool:
