@@ -50,6 +50,7 @@ from authsvc.rules.evolve import evolve
 from authsvc.rules.memory import MAX_RECENT_KEYS, Missing, claim_undone, missing
 from authsvc.state.copy import RedisState
 from authsvc.state.recent import RecentHeads
+from authsvc.stepping import SHARED
 from authsvc.tally import tally
 
 ChipAnswer = Callable[[str], str]
@@ -195,7 +196,7 @@ class Decider:
         self._tips[account] = way
         if decision.key:
             self._on_their_way[account, decision.key] = way
-        durable.add_done_callback(way.landed)  # whatever becomes of who waits for it
+        durable.add_done_callback(way.landed, context=SHARED)  # whatever becomes of who waits for it
         return way
 
     def remembered(self, way: Way) -> None:

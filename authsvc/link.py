@@ -1,7 +1,7 @@
 """One link: a connection with its frames, its messages under way, its back-pressure and its end.
 
-Each frame becomes one task, so pipelined messages are answered as they are ready. A link with too many messages under
-way, or whose peer does not read, is not read from; nobody else notices. Garbage is counted and, past a limit, closes
+Each frame goes its own way (`stepping`), so pipelined messages are answered as they are ready. A link with too many messages
+under way, or whose peer does not read, is not read from; nobody else notices. Garbage is counted and, past a limit, closes
 the link that sent it.
 """
 

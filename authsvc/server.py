@@ -13,6 +13,7 @@ from authsvc.errors import ConfigError
 from authsvc.handover import Channel, Moved, hand_over
 from authsvc.link import Handler, LinkProtocol, OpenLink
 from authsvc.metrics import Metrics
+from authsvc.stepping import SHARED, Stepping
 
 GATHER_SECONDS = 0.002
 FEW = 2
@@ -40,7 +41,6 @@ class Server:
         self.handler = handler
         self.metrics = metrics
         self._sweep_seconds = sweep_seconds
-        self.tasks: set[asyncio.Task[None]] = set()
         self._limit = limits.in_flight
         self._most_buffered = limits.buffered_kb * 1024
         self._memory_check: asyncio.TimerHandle | None = None
@@ -54,7 +54,9 @@ class Server:
         self._sweeper: asyncio.TimerHandle | None = None
         self._full = False
         self._gathered: list[tuple[LinkProtocol, bytes]] = []
-        self._gathering: asyncio.TimerHandle | None = None
+        self._gathering: asyncio.Handle | None = None
+        self._beginning = False
+        self._idle: asyncio.Future[None] | None = None
 
     async def listen(
         self, name: str, config: ListenerConfig, handler: Handler | None = None, bound: socket.socket | None = None
@@ -113,9 +115,10 @@ class Server:
             link.pause("drain")
         self._begin_gathered()
         until = asyncio.get_running_loop().time() + seconds
-        while self.tasks and (left := until - asyncio.get_running_loop().time()) > 0:  # those that wait follow
-            await asyncio.wait(self.tasks, timeout=left)
-        done = not self.tasks
+        while self._in_flight and (left := until - asyncio.get_running_loop().time()) > 0:  # those that wait follow
+            self._idle = asyncio.get_running_loop().create_future()
+            await asyncio.wait([self._idle], timeout=left)
+        done = not self._in_flight
         for link in list(self._links):
             link.leave()
         await self._until_left(LEAVE_SECONDS)
@@ -157,9 +160,11 @@ class Server:
 
     def begin(self, link: LinkProtocol, payload: bytes) -> None:
         """At once while hardly anything is under way. Else those that come within a moment are begun together: to wake for each
-        of them costs twice as much, and they wait for the same commit anyway."""
+        of them costs twice as much, and they wait for the same commit anyway. Never inside of another's beginning."""
         self._gathered.append((link, payload))
-        if self._hardly_busy or len(self._gathered) >= MANY:
+        if self._beginning:
+            self._begin_soon()
+        elif self._hardly_busy or len(self._gathered) >= MANY:
             self._begin_gathered()
         elif self._gathering is None:
             self._gathering = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._begin_gathered)
@@ -174,11 +179,18 @@ class Server:
             self._gathering.cancel()
             self._gathering = None
         gathered, self._gathered = self._gathered, []
-        loop = asyncio.get_running_loop()
-        for link, payload in gathered:
-            task = loop.create_task(link.answer(payload))
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+        self._beginning = True
+        try:
+            for link, payload in gathered:
+                Stepping(link.answer(payload)).step()
+        finally:
+            self._beginning = False
+
+    def _begin_soon(self) -> None:
+        """In the next turn of the loop."""
+        if self._gathering is not None:
+            self._gathering.cancel()
+        self._gathering = asyncio.get_running_loop().call_soon(self._begin_gathered, context=SHARED)
 
     def begun(self) -> None:
         self._in_flight += 1
@@ -191,7 +203,9 @@ class Server:
     def ended(self) -> None:
         self._in_flight -= 1
         if self._gathered and self._hardly_busy:
-            self._begin_gathered()
+            self._begin_soon()
+        if self._idle is not None and not self._in_flight and not self._idle.done():
+            self._idle.set_result(None)
         if self._full and self._in_flight <= self._limit * 3 // 4:
             self._full = False
             self._room.served.set()

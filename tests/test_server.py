@@ -474,6 +474,18 @@ async def test_one_read_does_not_begin_more_than_a_link_may_have() -> None:
         assert {await peer.receive() for _ in range(1000)} == {b"answer to %d" % number for number in range(1000)}
 
 
+@pytest.mark.parametrize("at_once", [1, 20, 100])
+async def test_a_flood_that_is_answered_at_once(at_once: int) -> None:
+    """No message is begun inside of another one, however many wait for its end; who else has a link has a turn as well."""
+    async with stand(max_in_flight=at_once) as given:
+        peer, other = await given.connect(), await given.connect()
+        flood = [b"%d" % number for number in range(3_000)]
+        peer.send(*flood)
+        await until(lambda: len(given.gate.begun) > 0)
+        assert await other.ask(b"x") == b"answer to x"
+        assert [await peer.receive() for _ in flood] == [b"answer to " + each for each in flood]
+
+
 async def test_what_waits_is_answered_before_a_half_closed_link_ends() -> None:
     async with stand(max_in_flight=2) as given:
         peer = await given.connect()

@@ -361,12 +361,12 @@ class PostgresLedger:
         return await self._read(self._reader.accounts(after, limit))
 
     async def _read(self, question: Coroutine[Any, Any, T]) -> T:
-        """While the server is away nobody waits for it."""
+        """While the server is away nobody waits for it. In a task, which asyncpg needs and a message is none (`stepping`)."""
         if not self.healthy:
             question.close()
             raise LedgerDownError("the ledger's server is away")
         try:
-            return await question
+            return await asyncio.create_task(question)
         except (asyncpg.PostgresError, msgspec.DecodeError, *_LOSSES) as error:
             raise LedgerDownError(f"the ledger cannot be read: {problem(error)}") from None
 

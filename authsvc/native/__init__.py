@@ -55,6 +55,7 @@ MODULES = (
     "state/connection.py",
     "state/copy.py",
     "state/recent.py",
+    "stepping.py",
     "tally.py",
 )
 """What a message goes through, below `authsvc`. Not `model`: msgspec makes those classes in C already."""

@@ -23,7 +23,7 @@ from authsvc.gauges import Held
 from authsvc.ledger import sqlite_process
 from authsvc.ledger.journal import CommitUnknownError, Row
 from authsvc.ledger.reconcile import reconcile
-from authsvc.ledger.sqlite import SqliteLedger, Writer
+from authsvc.ledger.sqlite import PART_ROWS, SqliteLedger, Writer
 from authsvc.ledger.sqlite_file import SCHEMA_VERSION, open_reader_connection, open_writer
 from authsvc.ledger.sqlite_reader import SqliteReader, open_reader
 from authsvc.ledger.sqlite_writer import write
@@ -84,6 +84,25 @@ async def test_the_future_never_comes_before_the_commit(path: Path) -> None:
     assert seen == [1] * 100
 
 
+async def test_a_long_turn_is_written_while_it_goes_on(path: Path) -> None:
+    """The writer gets a part of it as soon as there is one; the rest follows when the turn ends, in its order."""
+    async with opened(path) as ledger:
+        head, waits = unborn("acc"), []
+        for _ in range(2 * PART_ROWS + 3):
+            head, durable = queue(ledger, head, load(head))
+            waits.append(durable)
+        other = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        until = time.monotonic() + 20
+        while (written := other.execute("SELECT count(*) FROM journal").get) < 2 * PART_ROWS:
+            assert time.monotonic() < until, f"{written} rows are on the disk"
+            time.sleep(0.001)  # the turn goes on
+        other.close()
+        assert written == 2 * PART_ROWS
+        assert not any(durable.done() for durable in waits)
+        await asyncio.gather(*waits)
+        assert await ledger.head("acc") == head
+
+
 async def test_every_commit_is_synced(path: Path) -> None:
     """The writing connection syncs the WAL in every commit (law 5), and nobody but us may read the files."""
     ledger, connection = await broken(path, [])
@@ -97,14 +116,14 @@ async def test_every_commit_is_synced(path: Path) -> None:
 
 
 async def test_what_queued_during_a_commit_is_the_next_batch(path: Path) -> None:
-    """Appends of one turn of the loop share a commit, and `on_commit` hears of each."""
+    """Appends of one turn of the loop share a commit, up to a part; `on_commit` hears of each."""
     batches: list[int] = []
     ledger = SqliteLedger(path, evolve, on_commit=lambda rows, seconds: batches.append(rows if seconds > 0 else -1))
     await ledger.open()
-    heads = [unborn(f"acc{number}") for number in range(50)]
+    heads = [unborn(f"acc{number}") for number in range(PART_ROWS - 1)]
     await asyncio.gather(*(take(ledger, head, load(head)) for head in heads))
     await ledger.close()
-    assert batches == [50]
+    assert batches == [PART_ROWS - 1]
 
 
 async def test_closing_makes_durable_what_was_queued(path: Path) -> None:
