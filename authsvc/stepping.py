@@ -18,8 +18,8 @@ SHARED: Context = copy_context()
 
 
 class Stepping:
-    """`coroutine`, as far as it goes without waiting when `step` is called, and on when what it waits for is done. It handles
-    its errors itself; one whose wait was cancelled ends."""
+    """`coroutine`, as far as it goes without waiting when `step` is called, and on when what it waits for is done. What it
+    raises goes to the loop's exception handler, never to whoever steps it; one whose wait was cancelled ends."""
 
     __slots__ = ("_coroutine",)
 
@@ -30,6 +30,10 @@ class Stepping:
         try:
             awaited = self._coroutine.send(None)
         except (StopIteration, asyncio.CancelledError):
+            return
+        except Exception as error:  # noqa: BLE001 - whoever steps it has others to step
+            told = {"message": "a message broke off", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(told)
             return
         if awaited is None:  # `asyncio.sleep(0)`: whoever else is ready comes first
             asyncio.get_running_loop().call_soon(self.step, context=SHARED)

@@ -21,7 +21,8 @@ from authsvc.server import FEW, MANY, Server
 
 class Gate:
     """A handler that answers each payload with "answer to PAYLOAD" once `open` is set. What is "nothing" cannot be
-    answered, "big" has a long answer, "fault" is a bug of ours, "worse" one whose fault cannot be answered either."""
+    answered, "big" has a long answer, "fault" is a bug of ours, "worse" one whose fault cannot be answered either, "worst"
+    one where another bug answers it."""
 
     def __init__(self) -> None:
         self.open = asyncio.Event()
@@ -31,13 +32,15 @@ class Gate:
     async def handle(self, _link: LinkProtocol, payload: bytes) -> bytes | None:
         self.begun.append(payload)
         await self.open.wait()
-        if payload in (b"fault", b"worse"):
+        if payload in (b"fault", b"worse", b"worst"):
             raise ValueError(payload)
         if payload == b"big":
             return bytes(60_000)
         return None if payload == b"nothing" else b"answer to " + payload
 
     def fault(self, _link: LinkProtocol, payload: bytes) -> bytes | None:
+        if payload == b"worst":
+            raise ZeroDivisionError
         return b"sorry" if payload == b"fault" else None
 
 
@@ -337,6 +340,19 @@ async def test_a_fault_of_ours_is_answered() -> None:
         assert await peer.ask(b"fault") == b"sorry"
         peer.send(b"worse")
         assert await peer.ask(b"x") == b"answer to x"
+
+
+async def test_a_fault_of_a_fault_is_nobody_elses() -> None:
+    """What was read with it is answered, the link goes on, and the loop's handler is told."""
+    told: list[type] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: told.append(type(context["exception"])))
+    async with stand() as given:
+        peer = await given.connect()
+        peer.send(b"one", b"worst", b"two")
+        assert [await peer.receive() for _ in range(2)] == [b"answer to one", b"answer to two"]
+        assert await peer.ask(b"x") == b"answer to x"
+    assert told == [ZeroDivisionError]
 
 
 async def test_a_peer_that_says_no_more_gets_its_answers() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -69,6 +70,22 @@ async def test_a_wait_that_is_cancelled_ends_it(caplog: pytest.LogCaptureFixture
     await asyncio.sleep(0)
     assert said == ["left"]
     assert not caplog.records
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_an_error_that_it_does_not_handle(waits: bool) -> None:
+    """Whoever stepped it has others to step; the loop's handler is told."""
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context))
+
+    async def talk() -> None:
+        if waits:
+            await asyncio.sleep(0)
+        raise ValueError("a bug")
+
+    Stepping(talk()).step()
+    await asyncio.sleep(0)
+    assert [repr(context["exception"]) for context in told] == ["ValueError('a bug')"]
 
 
 async def test_who_lets_others_go_first() -> None:
