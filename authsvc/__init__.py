@@ -16,9 +16,9 @@ Read in this order:
 * `rules.authorization`: the ordered tuple of rules; `rules.decide` and `rules.evolve` around it. Pure.
 * `ledger.journal`: how a decision becomes durable, and why nobody can overspend.
 * `state.copy`: the fast copy that may vanish at any moment.
-* `link`, `server`: one link, and all of them with back-pressure and drain. `control`: the HTTP API. `cli`: the command line;
-  `engine` wires the parts (`settings_files` reads what settings name, `control_port` answers the control API), `workers` runs
-  several of them.
+* `link`, `server`: one link, and all of them with back-pressure and drain; `stepping`: what carries a message, in place of a
+  task. `control`: the HTTP API. `cli`: the command line; `engine` wires the parts (`settings_files` reads what settings name,
+  `control_port` answers the control API), `workers` runs several of them.
 * `metrics`, `gauges`, `payment_series`, `tally`: what monitoring reads. `reload`: product files anew, all or none.
 * `clearing`: files of presentments, read and handed to a running engine by `authsvc present`.
 * `native`: the modules above compiled, where a C compiler is at hand; the sources are what counts.
