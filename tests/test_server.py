@@ -492,7 +492,7 @@ async def test_one_read_does_not_begin_more_than_a_link_may_have() -> None:
 
 @pytest.mark.parametrize("at_once", [1, 20, 100])
 async def test_a_flood_that_is_answered_at_once(at_once: int) -> None:
-    """No message is begun inside of another one, however many wait for its end; who else has a link has a turn as well."""
+    """No message is begun inside of another one, however many wait for its end."""
     async with stand(max_in_flight=at_once) as given:
         peer, other = await given.connect(), await given.connect()
         flood = [b"%d" % number for number in range(3_000)]
