@@ -64,8 +64,8 @@ from authsvc.replay.report import as_text as report_text
 from authsvc.replay.versions import always, recorded
 from authsvc.rules.evolve import evolve
 from authsvc.rules.explain import explain as tell
-from authsvc.state.copy import FIELDS, head_in, key_of_account
 from authsvc.state.embedded import EmbeddedValkey
+from authsvc.state.fields import FIELDS, head_in, key_of_account
 
 PROGRESS_SECONDS = 1.0
 REDIS_GONE = (redis.RedisError, RedisClusterException)  # the second is no kind of the first

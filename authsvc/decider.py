@@ -204,7 +204,8 @@ class Decider:
         self.gone(way)
         head = way.head
         self._state.store(head)
-        self._recent.put(head)
+        for left in self._recent.put(head):
+            self._state.call_for(left)  # else both would keep it, and there is no bound to what waits for Redis
         if head.account.id in self._readers:
             self._committed[head.account.id] = head
         self._metrics.stage("commit", perf_counter() - way.decided)

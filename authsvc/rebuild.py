@@ -17,9 +17,10 @@ from msgspec import Struct
 from authsvc.errors import StateDownError
 from authsvc.ledger.journal import HeadRecord, Record
 from authsvc.model import AccountId, Decision, Head
-from authsvc.model.documents import account_of, document_of
+from authsvc.model.documents import account_of
 from authsvc.rules.evolve import evolve
-from authsvc.state.copy import STORE_FORWARD, key_of_account
+from authsvc.state.copy import STORE_FORWARD
+from authsvc.state.fields import Fields, fields_of, key_of_account
 
 BATCH_MOST = 500
 """Accounts of one round trip to Redis."""
@@ -29,8 +30,8 @@ BATCHES_A_SECOND = 20
 
 _decision = msgspec.json.Decoder(Decision).decode
 
-Copied = tuple[str, int, bytes, str, int]
-"""Key, sequence number, state, hash, and the number of the newest document in the ledger."""
+Copied = tuple[str, Fields]
+"""Key and values."""
 
 
 class HeadReader(Protocol):
@@ -83,9 +84,7 @@ def _batch(reader: HeadReader, client: redis.Redis | redis.RedisCluster, account
         if found is None:
             damaged.append(account)
             continue
-        copies.append(
-            (key_of_account(account), found.account.seq, document_of(found.account), found.hash.hex(), found.kept)
-        )
+        copies.append((key_of_account(account), fields_of(found)))
     try:
         taken = _store(client, copies)
     except redis.RedisError as error:
@@ -97,11 +96,11 @@ def _batch(reader: HeadReader, client: redis.Redis | redis.RedisCluster, account
 def _store(client: redis.Redis | redis.RedisCluster, copies: list[Copied]) -> list[int]:
     """What `STORE_FORWARD` says of each: 0 when it was written. A cluster takes no scripts in a pipeline."""
     if isinstance(client, redis.RedisCluster):
-        return [int(client.eval(STORE_FORWARD.decode(), 1, *copied)) for copied in copies]
+        return [int(client.eval(STORE_FORWARD.decode(), 1, key, *fields)) for key, fields in copies]
     store = client.register_script(STORE_FORWARD)
     pipeline = client.pipeline(transaction=False)
-    for key, seq, state, digest, kept in copies:
-        store([key], [seq, state, digest, kept], client=pipeline)
+    for key, fields in copies:
+        store([key], fields, client=pipeline)
     return pipeline.execute()
 
 

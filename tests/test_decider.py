@@ -35,6 +35,7 @@ from authsvc.model import (
     BlockCard,
     BlockKind,
     By,
+    CardId,
     Command,
     Decision,
     Head,
@@ -53,7 +54,10 @@ from authsvc.rules.decide import decide
 from authsvc.rules.evolve import evolve
 from authsvc.rules.posting import MAX_POSTED
 from authsvc.rules.presentment import flags, matched
+from authsvc.state.connection import RedisConnection
+from authsvc.state.copy import RedisState
 from authsvc.state.recent import RecentHeads
+from authsvc.state.resting import LOOK_SECONDS
 
 BPS = PRODUCTS["prepaid-bps"]
 
@@ -209,6 +213,30 @@ async def test_an_account_at_hand_is_not_read_again(engine: Parts) -> None:
     assert ((await engine.account()).balance, await engine.held()) == (before + 7_00, 30_00)
     assert code(await decider.decide(payment(4))) == "00"
     assert engine.count("authsvc_conflicts_total") == 1
+
+
+async def test_what_there_is_no_room_for_waits_for_redis_no_longer(tmp_path: Path) -> None:
+    """Given room for one account and states that rest for an hour, then whoever has to leave is written at once: what waits is
+    bounded by what is at hand. It is read from Redis the next time, not from the journal, and no race is lost."""
+    async with running_valkey(tmp_path) as valkey, parts(tmp_path, valkey.url) as engine:
+        other = AccountId("acc-other")
+        await engine.with_card()
+        await engine.with_card(account=other, card=CardId("card-other"), pan="5575290000000027")
+        connection = RedisConnection(valkey.url)
+        await connection.start()
+        state = RedisState(connection, engine.ledger.head, engine.metrics, patience=3_600)
+        decider = Decider(PRODUCTS, state, engine.ledger, lambda: engine.now, engine.metrics, 5.0, RecentHeads(10_000))
+        for stan in range(1, 7):
+            for request in (payment(stan), replace(payment(stan), account=other, card=CardId("card-other"))):
+                assert code(await decider.decide(request)) == "00"
+                await asyncio.sleep(2 * LOOK_SECONDS)
+        waiting = [name for name in (ACCOUNT, other) if state._resting.waiting(name) is not None]
+        assert waiting == [other]
+        copied, durable = await state.peek(ACCOUNT), await engine.ledger.head(ACCOUNT)
+        assert copied is not None
+        assert copied == durable
+        assert (engine.count("authsvc_conflicts_total"), engine.count("authsvc_state_store_failures_total")) == (0, 0)
+        await state.close()
 
 
 async def test_a_redis_that_takes_no_writes(tmp_path: Path) -> None:

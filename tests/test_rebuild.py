@@ -19,8 +19,8 @@ from authsvc.ledger.sqlite_reader import open_reader
 from authsvc.model import Account, AccountId
 from authsvc.model.documents import document_of
 from authsvc.rebuild import Done, rebuild
-from authsvc.state.copy import FIELDS, head_in, key_of_account
 from authsvc.state.embedded import EmbeddedValkey
+from authsvc.state.fields import FIELDS, head_in, key_of_account
 
 HASH = bytes(range(32))
 

@@ -10,7 +10,6 @@ Read `messages` and `commands` (what comes in), `accounts` (what is known), `dec
 from __future__ import annotations
 
 from authsvc.model.accounts import (
-    CREDITED,
     STRAY,
     Account,
     Card,
@@ -19,10 +18,7 @@ from authsvc.model.accounts import (
     Counters,
     EarlyReversal,
     Head,
-    Leg,
     PendingLimits,
-    Posting,
-    PostingKind,
     ThreeDsProof,
     Used,
     VirtualCard,
@@ -131,6 +127,7 @@ from authsvc.model.names import (
     VirtualId,
 )
 from authsvc.model.numbers import NO_NUMBERS, Numbers, numbers_of
+from authsvc.model.postings import CREDITED, NO_POSTINGS, Leg, Posting, PostingKind, Postings, postings_of
 
 __all__ = [
     "BANK",
@@ -139,6 +136,7 @@ __all__ = [
     "NOTHING_MORE",
     "NO_HOLDS",
     "NO_NUMBERS",
+    "NO_POSTINGS",
     "PLN",
     "POLAND",
     "STRAY",
@@ -219,6 +217,7 @@ __all__ = [
     "PostingId",
     "PostingKind",
     "PostingReduced",
+    "Postings",
     "Presentment",
     "Reason",
     "RecordThreeDs",
@@ -254,5 +253,6 @@ __all__ = [
     "key_of",
     "names",
     "numbers_of",
+    "postings_of",
     "request_key",
 ]

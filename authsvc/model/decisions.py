@@ -10,9 +10,6 @@ from authsvc.model.accounts import (
     Card,
     Counters,
     EarlyReversal,
-    Leg,
-    Posting,
-    PostingKind,
 )
 from authsvc.model.commands import (
     AccountStatus,
@@ -29,6 +26,7 @@ from authsvc.model.names import (
     Reason,
     UnixMs,
 )
+from authsvc.model.postings import Leg, Posting, PostingKind
 
 
 class AccountOpened(Struct, frozen=True, gc=False, tag="account_opened", omit_defaults=True):

@@ -18,6 +18,8 @@ from authsvc.model.numbers import NO_NUMBERS, Numbers, numbers_of
 NEVER = UnixMs(2**63 - 1)
 PART = 16
 """Holds of a part. To copy all the JSON for each payment costs more than all the rules, from 100 holds on."""
+PART_BYTES = 4096
+"""Of a part that was read, at least: about as many holds."""
 
 
 _BEGIN = b'{"id":'
@@ -33,7 +35,15 @@ class _Brief(Struct, frozen=True, gc=False):
     expires: UnixMs
 
 
+class _Told(Struct, frozen=True, gc=False, array_like=True):
+    """What holds come to: by card, and when each expires."""
+
+    amounts: dict[CardId, int]
+    dues: list[int]
+
+
 _encode = msgspec.json.Encoder().encode
+_told = msgspec.json.Decoder(_Told).decode
 _hold = msgspec.json.Decoder(Hold).decode
 _holds = msgspec.json.Decoder(tuple[Hold, ...]).decode
 _briefs = msgspec.json.Decoder(tuple[_Brief, ...]).decode
@@ -94,6 +104,11 @@ class HoldList:
     def content(self) -> bytes:
         """Their JSON, with commas between them."""
         return b",".join(self._parts)
+
+    @property
+    def told(self) -> bytes:
+        """What they come to, for `read_holds`; b"" when there is none. Budget: 3 µs for 50."""
+        return _encode(_Told(self._amounts, list(self._dues))) if self._parts else b""
 
     def all(self) -> tuple[Hold, ...]:
         """Each of them as an object. 1.5 µs a hold; not kept, as they take three times the memory."""
@@ -224,10 +239,26 @@ def holds_of(holds: Iterable[Hold]) -> HoldList:
     return _summed(parts, kept) if kept else NO_HOLDS
 
 
-def read_holds(content: bytes) -> HoldList:
-    """From JSON, with commas between them. Raises msgspec.DecodeError when what is summed up cannot be read."""
-    briefs = _briefs(b"[" + content + b"]")
-    return _summed((content,), briefs) if briefs else NO_HOLDS
+def read_holds(content: bytes, told: bytes = b"") -> HoldList:
+    """From JSON, with commas between them. Raises msgspec.DecodeError when what is summed up cannot be read. `told`: what they
+    come to, from whoever wrote both; else each is looked at. Budget: 0.1 µs a hold; 0.5 when nothing is told."""
+    if not told:
+        briefs = _briefs(b"[" + content + b"]")
+        return _summed(_cut(content), briefs) if briefs else NO_HOLDS
+    sums = _told(told)
+    dues = numbers_of(sums.dues)
+    return HoldList(_cut(content), len(content), sums.amounts, dues, dues.least())
+
+
+def _cut(content: bytes) -> tuple[bytes, ...]:
+    """In parts, between two holds. What another program has written otherwise stays whole."""
+    parts, start = [], 0
+    end = content.find(_NEXT, PART_BYTES)
+    while end >= 0:
+        parts.append(content[start:end])
+        start = end + 1
+        end = content.find(_NEXT, start + PART_BYTES)
+    return (*parts, content[start:])
 
 
 def _summed(parts: tuple[bytes, ...], holds: tuple[Hold, ...] | tuple[_Brief, ...]) -> HoldList:

@@ -29,8 +29,8 @@ from authsvc.model import (
     Noticed,
     PinChanged,
     Posted,
-    Posting,
     PostingReduced,
+    Postings,
     ReversalRemembered,
     ReversalsForgotten,
 )
@@ -70,10 +70,9 @@ def apply(account: Account, change: Change) -> Account:  # noqa: C901 - one case
         case HoldIncreased(increased, amount, increment):
             return _hold(account, increased, amount=amount, increment=increment)
         case Posted():
-            return _owing(account, change, (*account.posted[change.forget :], change.posting))
+            return _owing(account, change, account.posted.after(change.forget, change.posting))
         case PostingReduced():
-            others = tuple(one for one in account.posted if one.id != change.posting.id)
-            return _owing(account, change, (*others, change.posting))
+            return _owing(account, change, account.posted.with_changed(change.posting))
         case PinChanged(card, pvv):
             return replace(account, cards={**account.cards, card: replace(account.cards[card], pvv=pvv)})
         case CardCaptured(card):
@@ -108,7 +107,7 @@ def _hold(account: Account, hold_id: HoldId, increment: Increment | None = None,
     return replace(account, holds=account.holds.with_changed(replace(hold, **fields)))
 
 
-def _owing(account: Account, moved: Posted | PostingReduced, posted: tuple[Posting, ...]) -> Account:
+def _owing(account: Account, moved: Posted | PostingReduced, posted: Postings) -> Account:
     """The account after money has moved."""
     cards = account.cards
     if moved.debts:

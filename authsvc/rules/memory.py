@@ -98,8 +98,9 @@ def posted_original(reversal: Reversal, account: Account) -> Posting | None:
     authorization, not the presentment, which carries the same one. One that came by no message undoes a presentment."""
     if reversal.undoes_claim:
         return claim_undone(reversal, reversed(account.posted))
-    for posting in reversed(account.posted):
-        by_message = posting.origin.mti[:3] == "020" or bool(reversal.original.stan)
+    original = reversal.original
+    for posting in account.posted.having(original.stan or original.rrn):
+        by_message = posting.origin.mti[:3] == "020" or bool(original.stan)
         if posting.card == reversal.card and by_message and is_named(reversal, posting.origin):
             return posting
     return None

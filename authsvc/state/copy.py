@@ -1,9 +1,7 @@
 """The copy of every account's state in Redis: read first, written forward only, believed never.
 
-`acct:{ACCOUNT}` is a hash of `v` (sequence number), `s` (the account as JSON, for redis-cli), `h` (hash of its last
-decision, hex) and `k` (the decision that the newest document in the journal is as of; a wrong one costs time, nothing else).
-Any key may be missing, behind, ahead or damaged at any moment: what is wrong is replaced from the journal, and what is behind
-loses the journal's compare-and-set. No fault of Redis reaches a caller.
+What the key of an account has is told in `fields`. Any may be missing, behind, ahead or damaged at any moment: what is wrong
+is replaced from the journal, and what is behind loses the journal's compare-and-set. No fault of Redis reaches a caller.
 """
 
 from __future__ import annotations
@@ -12,55 +10,32 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from functools import partial
-from heapq import heappop, heappush
 from typing import cast
-from zlib import crc32
 
 import hiredis
-import msgspec
 
 from authsvc.errors import LedgerDownError, StateDownError
 from authsvc.logs import get_logger
 from authsvc.metrics import Metrics, MissCause
 from authsvc.model import AccountId, Head
-from authsvc.model.documents import account_of, document_of
 from authsvc.state.cluster import ClusterConnection
 from authsvc.state.connection import RedisConnection, Reply, Word
+from authsvc.state.fields import FIELDS, fields_of, head_in, key_of_account
+from authsvc.state.resting import LOOK_SECONDS, Resting
 
-FIELDS = ("v", "s", "h", "k")
-LOOK_SECONDS = 0.02
-"""From one look at the states that wait to the next: they leave together, and Redis and we wake once for all of them."""
-RESTED_BYTES = 8 * 1024
-"""An account rests once more for each so many bytes of holds."""
-LONGEST_REST = 16
-"""Rests of an account that never comes to rest, each time twice as many as the last."""
 FromJournal = Callable[[AccountId], Awaitable[Head | None]]
 
-# KEYS[1] the account's key; ARGV: v, s, h, k. A `v` that is no number is garbage: anything is newer than it. Returns 0 when
+# KEYS[1] the account's key; ARGV: v, s, h, k, c. A `v` that is no number is garbage: anything is newer than it. Returns 0 when
 # stored, else the `v` that is as new or newer.
 STORE_FORWARD = b"""
 local v = redis.call('HGET', KEYS[1], 'v')
 if v and (tonumber(v) or -1) >= tonumber(ARGV[1]) then return tonumber(v) end
-redis.call('HSET', KEYS[1], 'v', ARGV[1], 's', ARGV[2], 'h', ARGV[3], 'k', ARGV[4])
+redis.call('HSET', KEYS[1], 'v', ARGV[1], 's', ARGV[2], 'h', ARGV[3], 'k', ARGV[4], 'c', ARGV[5])
 return 0
 """
 STORE_FORWARD_SHA = hashlib.sha1(STORE_FORWARD, usedforsecurity=False).hexdigest().encode()
 
 log = get_logger(__name__)
-
-
-def key_of_account(account: AccountId) -> str:
-    """The Redis key; the braces keep all of an account on one node of a cluster."""
-    return f"acct:{{{account}}}"
-
-
-class _Resting:
-    """An account that Redis got not long ago: the newest state since, and when that one may follow. `rests`: its length."""
-
-    def __init__(self, until: float, rests: int) -> None:
-        self.head: Head | None = None
-        self.until = until
-        self.rests = rests
 
 
 class RedisState:
@@ -78,9 +53,7 @@ class RedisState:
         self._from_journal = from_journal
         self._metrics = metrics
         self._patience = patience
-        self._next: dict[AccountId, Head] = {}
-        self._resting: dict[AccountId, _Resting] = {}
-        self._ends: list[tuple[float, AccountId]] = []
+        self._resting = Resting(patience)
         self._next_look: asyncio.TimerHandle | None = None
         self._reads: dict[AccountId, asyncio.Task[Head | None]] = {}
         self._doubted: dict[AccountId, asyncio.Task[None]] = {}
@@ -93,7 +66,7 @@ class RedisState:
 
     async def load(self, account: AccountId) -> Head | None:
         """The account as Redis knows it, else as the journal does; None when neither does. It may be behind."""
-        waiting = self._waiting(account)
+        waiting = self._resting.waiting(account)
         if waiting is not None:
             return waiting
         try:
@@ -117,8 +90,7 @@ class RedisState:
         Sound because the copy is written after the journal: what is read from it first cannot be ahead of what the
         journal says later.
         """
-        self._next.pop(account, None)
-        self._resting.pop(account, None)
+        self._resting.forget(account)
         copied = await self._sequence(account)
         head = await self._from_journal(account)
         if copied is not None and (head is None or copied >= head.account.seq):
@@ -130,54 +102,27 @@ class RedisState:
     def store(self, head: Head) -> None:
         """Give Redis a newer state. Nobody waits for it; a state that is not newer changes nothing."""
         if not self._connection.up:
-            self._next.pop(head.account.id, None)  # what waits is older now
-            self._resting.pop(head.account.id, None)
-            return
-        if not self._patience:
+            self._resting.forget(head.account.id)  # what waits is older now
+        elif not self._patience:
             self._store(head)
         else:
-            self._wait(head)
+            self._resting.wait(head)
+            if self._next_look is None:
+                self._next_look = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
 
-    def _wait(self, head: Head) -> None:
-        """For its time to be written."""
-        resting = self._resting.get(head.account.id)
-        if resting is not None:
-            resting.head = head
-        else:
-            self._next[head.account.id] = head
-        if self._next_look is None:
-            self._next_look = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
-
-    def _waiting(self, account: AccountId) -> Head | None:
-        resting = self._resting.get(account)
-        return resting.head if resting is not None else self._next.get(account)
+    def call_for(self, account: AccountId) -> None:
+        """Redis gets what waits of this account now: it is to take no memory here any more."""
+        head = self._resting.called_for(account)
+        if head is not None and self._connection.up:
+            self._store(head)
 
     def _look(self) -> None:
-        """Write what came since the last look, but for accounts that rest, and those whose rest is over."""
+        """Write what may follow. While Redis is away that is gone: the journal knows it."""
         loop = asyncio.get_running_loop()
-        now = loop.time()
-        heads, self._next = [(head, 1) for head in self._next.values()], {}
-        while self._ends and self._ends[0][0] <= now:
-            until, account = heappop(self._ends)
-            resting = self._resting.get(account)
-            if resting is not None and resting.until == until:  # else it was forgotten meanwhile
-                del self._resting[account]
-                if resting.head is not None:
-                    heads.append((resting.head, min(2 * resting.rests, LONGEST_REST)))
-        for head, rests in heads if self._connection.up else ():
+        due = self._resting.due(loop.time())
+        for head in due if self._connection.up else ():
             self._store(head)
-            self._rest(head, now, rests)
-        self._next_look = loop.call_later(LOOK_SECONDS, self._look) if self._ends else None
-
-    def _rest(self, head: Head, now: float, rests: int) -> None:
-        """Longer after much: no more than some megabytes a second are worth it, however many holds there are. `rests`: at
-        least. Each account at its own pace, half as long to half as long again: those that became busy together would else be
-        written together, time and again."""
-        account = head.account
-        pace = 0.5 + crc32(account.id.encode()) / 2**32
-        until = now + self._patience * max(rests, 1 + account.holds.size // RESTED_BYTES) * pace
-        self._resting[account.id] = _Resting(until, rests)
-        heappush(self._ends, (until, account.id))
+        self._next_look = loop.call_later(LOOK_SECONDS, self._look) if self._resting else None
 
     async def peek(self, account: AccountId) -> Head | None:
         """What the copy itself holds, without the journal; None when missing, damaged or out of reach (see `up`)."""
@@ -190,11 +135,8 @@ class RedisState:
         """Let go of Redis, and end the journal reads that nobody waits for any more."""
         if self._next_look is not None:
             self._next_look.cancel()
-        for head in (*self._next.values(), *(resting.head for resting in self._resting.values())):
-            if head is not None:
-                self._store(head)
-        self._next.clear()
-        self._resting.clear()
+        for head in self._resting.all():
+            self._store(head)
         for read in [*self._reads.values(), *self._doubted.values()]:
             read.cancel()
         await self._connection.close()
@@ -228,14 +170,7 @@ class RedisState:
 
     def _store(self, head: Head, done: Callable[[], None] | None = None) -> None:
         account = head.account
-        words = (
-            b"1",
-            key_of_account(account.id),
-            account.seq,
-            head.state or document_of(account),
-            head.hash.hex(),
-            head.kept,
-        )
+        words = (b"1", key_of_account(account.id), *fields_of(head))
         # No closure that resends itself: it would be a cycle, and keep the state until the next garbage collection.
         stored = partial(self._stored, account.id, words, done)
         self._connection.send(b"EVALSHA", STORE_FORWARD_SHA, *words, on_reply=stored)
@@ -310,18 +245,3 @@ def _whatever(_reply: Reply | StateDownError) -> None:
 def _code(reply: Reply) -> str:
     """The first word of an error: what follows may quote our command."""
     return str(reply).split(" ")[0] if isinstance(reply, hiredis.ReplyError) else type(reply).__name__
-
-
-def head_in(account: AccountId, reply: Reply) -> Head | None:
-    """A reply as a head; None when it is not the whole and right state of this account."""
-    if type(reply) is not list:  # an error: the key is of another type
-        return None
-    try:
-        seq, state, digest, kept = reply
-        found = account_of(state)
-        found.holds.all()  # looked into here, where a damaged one can still be replaced
-        head = Head(found, bytes.fromhex(digest.decode()), kept=-1 if kept is None else int(kept))
-        right = found.id == account and found.seq == int(seq) >= head.kept and len(head.hash) == 32
-    except (msgspec.DecodeError, ValueError, TypeError, AttributeError, RecursionError):
-        return None  # TypeError, AttributeError: a field is missing (None); RecursionError: JSON of brackets
-    return head if right else None

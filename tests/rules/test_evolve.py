@@ -41,6 +41,7 @@ from authsvc.model import (
     UnixMs,
     holds_of,
     numbers_of,
+    postings_of,
 )
 from authsvc.rules.evolve import apply, evolve, fold
 
@@ -52,7 +53,7 @@ OLD = Posting(PostingId("old"), CARD, PostingKind.PURCHASE, Minor(3), NOON, orig
 FEE = Posting(PostingId("fee"), CARD, PostingKind.FEE, Minor(7), NOON, origin())
 OWED = {PostingKind.FEE: Minor(7)}
 MORE = Increment(origin(), Minor(2_00), Day("2026-06-15"))
-START = replace(START, posted=(OLD,))
+START = replace(START, posted=postings_of([OLD]))
 START = replace(START, recent_keys=numbers_of([1, 2]), recent_at=numbers_of([10, 20]), recent_since=UnixMs(5))
 
 

@@ -13,7 +13,7 @@ from redis.crc import key_slot
 from authsvc.config import cluster_addresses
 from authsvc.errors import ConfigError, StateDownError
 from authsvc.state.cluster import ClusterConnection
-from authsvc.state.copy import key_of_account
+from authsvc.state.fields import key_of_account
 
 NAMES = [f"acc-{number}" for number in range(60)]
 

@@ -20,19 +20,12 @@ from prometheus_client import CollectorRegistry
 
 from authsvc.errors import LedgerDownError
 from authsvc.metrics import Metrics
-from authsvc.model import Account, AccountId, Bucket, CardId, Day, Head, Hold, HoldId, Minor, Origin, UnixMs, holds_of
+from authsvc.model import Account, AccountId, Head, Minor
 from authsvc.model.documents import account_of
 from authsvc.state.connection import RedisConnection
-from authsvc.state.copy import (
-    LONGEST_REST,
-    LOOK_SECONDS,
-    RESTED_BYTES,
-    STORE_FORWARD,
-    STORE_FORWARD_SHA,
-    RedisState,
-    key_of_account,
-)
+from authsvc.state.copy import STORE_FORWARD, STORE_FORWARD_SHA, RedisState
 from authsvc.state.embedded import EmbeddedValkey
+from authsvc.state.fields import key_of_account
 
 ANNA = AccountId("anna")
 KEY = key_of_account(ANNA)
@@ -118,68 +111,35 @@ async def test_a_state_that_waits_is_loaded_all_the_same(
         await asyncio.sleep(0.005)
     assert admin.info("commandstats")["cmdstat_evalsha"]["calls"] == 2
     assert not journal.reads
-    await asyncio.sleep(0.3)
-    assert not patient._resting
-
-
-async def test_one_with_many_holds_rests_longer(patient: RedisState, admin: redis.Redis) -> None:
-    """It is long, and written for the sake of those who read it from outside alone."""
-    hold = Hold(
-        HoldId("x"), CardId("c"), Minor(1), Minor(1), UnixMs(1), UnixMs(2), Origin("0100", "", "1"), "", Day(""),
-        Bucket.CASHLESS,
-    )  # fmt: skip
-    much = replace(head(1).account, holds=holds_of([hold] * 500))
-    assert much.holds.size > 8 * RESTED_BYTES
-    for seq in (1, 2):
-        patient.store(Head(replace(much, seq=seq), bytes(32)))
-        patient.store(head(seq, AccountId("bob")))
-        await asyncio.sleep(0.05)
-    while admin.hget(key_of_account(AccountId("bob")), "v") != "2":
-        await asyncio.sleep(0.005)
-    assert admin.hget(KEY, "v") == "1"
-    await patient.close()
-    assert admin.hget(KEY, "v") == "2"
-
-
-async def test_one_that_stays_busy_rests_longer_and_longer(patient: RedisState, admin: redis.Redis) -> None:
-    """Given an account that is decided on all the time, Redis gets it after one rest, two, four, eight, sixteen, and sixteen
-    again; after one that it was quiet for, as soon as any other."""
-    rests, until, seq = [], 0.0, 0
-    while len(rests) < 6:
-        seq += 1
-        patient.store(head(seq))
-        await asyncio.sleep(0.005)
-        resting = patient._resting.get(ANNA)
-        if resting is not None and resting.until != until:
-            until = resting.until
-            rests.append(resting.rests)
-    assert rests == [1, 2, 4, 8, LONGEST_REST, LONGEST_REST]
     while patient._resting:
         await asyncio.sleep(0.02)
-    patient.store(head(1000))
-    while admin.hget(KEY, "v") != "1000":
+
+
+async def test_what_is_called_for_is_written_at_once(patient: RedisState, admin: redis.Redis) -> None:
+    """It is to leave our memory: from then on Redis alone has it, and is asked. Nothing is lost where nothing waits."""
+    patient.store(head(1))
+    patient.call_for(ANNA)
+    while not admin.exists(KEY):
         await asyncio.sleep(0.005)
-    assert patient._resting[ANNA].rests == 1
+    patient.store(head(2))
+    patient.call_for(ANNA)
+    patient.call_for(ANNA)
+    assert await patient.load(ANNA) == await patient.peek(ANNA) == head(2)
+    admin.delete(KEY)
+    assert await patient.load(ANNA) is None
 
 
-async def test_those_that_became_busy_together_are_not_written_together(
-    connection: RedisConnection, journal: Journal
+async def test_what_is_called_for_while_redis_is_away_is_in_the_journal(
+    patient: RedisState, journal: Journal, connection: RedisConnection
 ) -> None:
-    """Else Redis and the engine have nothing to do for seconds, and then everything at once: each rests for half of the
-    patience to half as much again."""
-    copy = RedisState(connection, journal, Metrics(CollectorRegistry()), patience=60)
-    names = [AccountId(f"acc-{number}") for number in range(200)]
-    began = asyncio.get_running_loop().time()
-    for name in names:
-        copy.store(head(1, name))
-    while len(copy._resting) < len(names):
-        await asyncio.sleep(LOOK_SECONDS)
-    ends = [resting.until for resting in copy._resting.values()]
-    assert began + 30 <= min(ends) <= max(ends) <= asyncio.get_running_loop().time() + 90
-    tenths = Counter(int((end - min(ends)) / 6) for end in ends)
-    assert len(tenths) >= 9
-    assert max(tenths.values()) < len(names) / 4
-    await copy.close()
+    patient.store(head(1))
+    await asyncio.sleep(0.05)
+    patient.store(head(2))
+    await connection.close()
+    patient.call_for(ANNA)
+    journal.heads[ANNA] = head(2)
+    assert await patient.load(ANNA) == head(2)
+    assert journal.reads[ANNA] == 1
 
 
 async def test_each_waits_for_itself(patient: RedisState, admin: redis.Redis) -> None:
@@ -230,7 +190,7 @@ async def test_how_old_the_document_in_the_journal_is_comes_along(state: RedisSt
     state.store(replace(head(7), kept=3))
     found = await state.load(ANNA)
     assert (found, found and found.kept) == (head(7), 3)
-    admin.hdel(KEY, "k")
+    admin.hdel(KEY, "k", "c")  # by a program that knew neither
     found = await state.load(ANNA)
     assert (found, found and found.kept) == (head(7), -1)
     for wrong in ("8", "x"):
