@@ -22,8 +22,8 @@ NONCE_BYTES = 12
 NONCES_DRAWN = 256
 OF_A_CARD = "~"
 """Between a card's id and the rest of the id of a device number that stands for it."""
-CACHED_CARDS = 100_000
-"""Cards whose PAN hash is kept in memory: about 30 MB when full."""
+CACHED_CARDS = 65_536
+"""Cards whose PAN hash is kept in memory: about 25 MB when full."""
 
 
 class Entry(Protocol):

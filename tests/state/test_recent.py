@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import tracemalloc
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from authsvc.model import (
-    NO_HOLDS,
-    NO_NUMBERS,
     Account,
     AccountId,
     Bucket,
     Card,
     CardId,
     CardStatus,
+    Counters,
     Day,
     Head,
     Hold,
@@ -24,8 +24,11 @@ from authsvc.model import (
     Limits,
     Minor,
     Origin,
+    Posting,
+    PostingId,
+    PostingKind,
     UnixMs,
-    holds_of,
+    Used,
     numbers_of,
 )
 from authsvc.model.documents import account_of, document_of
@@ -37,6 +40,19 @@ NAMES = "abcdefgh"
 def head(name: str, seq: int = 1, keys: int = 0) -> Head:
     """Larger with more keys."""
     return Head(Account(AccountId(name), "prepaid-bps", seq, recent_keys=numbers_of(range(keys))), bytes(32))
+
+
+def hold(number: int) -> Hold:
+    return Hold(
+        HoldId(f"acc-1-{number}"), CardId("card-1"), Minor(1), Minor(1), UnixMs(1), UnixMs(2),
+        Origin("0100", "1121120000", f"{number:06d}", "123456", "LOADTST1", "MERCHANT0000001", "045930205259"), "000001",
+        Day("2026-11-21"), Bucket.CASHLESS,
+    )  # fmt: skip
+
+
+def posting(number: int) -> Posting:
+    one = hold(number)
+    return Posting(PostingId(one.id), one.card, PostingKind.PURCHASE, one.amount, one.created, one.origin, "000001")
 
 
 def names(recent: RecentHeads) -> set[str]:
@@ -89,24 +105,32 @@ def test_zero_keeps_nothing() -> None:
     assert len(recent) == 0
 
 
-def test_the_reckoning_is_about_right() -> None:
-    """Of a thousand accounts as they are after some days of use."""
-    hold = Hold(
-        HoldId("acc-1-1"), CardId("card-1"), Minor(1), Minor(1), UnixMs(1), UnixMs(2),
-        Origin("0100", "1121120000", "000001"), "000001", Day("2026-11-21"), Bucket.CASHLESS,
-    )  # fmt: skip
-    card = Card(CardId("c"), "0001", "2812", "8642", CardStatus.ACTIVE, Limits(Minor(1), Minor(2), Minor(3)))
-    keys = numbers_of(10**18 + number for number in range(64))
-    whole = Account(
-        AccountId("a"), cards={card.id: card}, recent_keys=keys, recent_at=keys, holds=holds_of([hold] * 50)
-    )
-    for one in (replace(whole, recent_keys=NO_NUMBERS, recent_at=NO_NUMBERS), whole, replace(whole, holds=NO_HOLDS)):
-        document = document_of(one)
-        tracemalloc.start()
-        kept = [account_of(document[:-1] + b"}") for _ in range(1_000)]
-        taken = tracemalloc.get_traced_memory()[0] / len(kept)
-        tracemalloc.stop()
-        assert 0.5 * taken < size_of(one) < 2 * taken
+@pytest.mark.parametrize("count", [0, 1, 8, 50, 200])
+def test_the_reckoning_is_about_right(count: int) -> None:
+    """Of accounts that were read once and have made so many payments since, with their places here."""
+    limits = Limits(Minor(10**6), Minor(2 * 10**6), Minor(3 * 10**6))
+    card = Card(CardId("card-1"), "0001", "2812", "8642", CardStatus.ACTIVE, limits, Counters(Used(Day("2026-11-21"))))
+    document = document_of(Account(AccountId("acc-00007"), "credit-business", cards={card.id: card}))
+    recent = RecentHeads(10**9)
+
+    def grown(number: int) -> None:
+        account = account_of(document.replace(b"00007", b"%05d" % number))
+        for one in range(count):
+            keys, at = account.recent_keys.after(0, 10**18 + one), account.recent_at.after(0, 10**12 + one)
+            posted = account.posted.after(0, posting(one)) if one % 16 == 0 else account.posted
+            account = replace(
+                account, recent_keys=keys, recent_at=at, posted=posted, holds=account.holds.with_one(hold(one))
+            )
+        recent.put(Head(account, bytes([number % 256]) * 32))
+
+    tracemalloc.start()
+    for number in range(200):
+        grown(number)
+    taken = tracemalloc.get_traced_memory()[0] / 200
+    tracemalloc.stop()
+    found = recent.get(AccountId("acc-00007"))
+    assert found is not None
+    assert 0.8 * taken < size_of(found.account) < 1.8 * taken  # those that were never used are reckoned too large
 
 
 @given(st.lists(st.tuples(st.sampled_from(NAMES), st.integers(0, 40), st.sampled_from(["put", "get", "drop"]))))
