@@ -1,57 +1,47 @@
 """What a message costs as things grow: `python -m bench.growth`, some ten minutes; `--write` puts it into docs/performance.md.
 
 Four things grow, one at a time: accounts, open holds of each account, links, messages under way. Each point is an engine of
-its own, warmed up, then measured in a closed loop. Points are kept in a file as they are made, so a run that was cut off
-goes on; `--fresh` begins anew. Bounded: the number of points times the seconds of one, and what it takes to prepare it.
+its own, warmed up; those of one thing are loaded in turns, next to each other, because the machine is not the same from one
+minute to the next. Points are kept in a file as they are made, so a run that was cut off goes on; `--fresh` begins anew.
+Bounded: the number of points times the seconds of one, and what it takes to prepare it.
 """
 
 from __future__ import annotations
 
-import json
 import signal
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from statistics import median
 
 import click
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
-from bench import cpu, page
-from bench.loads import Cpu, measure, watching_engine
+from bench import page
+from bench.loads import Cpu, Measured
 from bench.plot import svg
-from loadtest import mix
-from loadtest.api import EXPIRY, pan_of
-from loadtest.engine import ROOT, PrivateEngine
-from loadtest.generator import Plan
-from loadtest.messages import Card, zone_key
-from loadtest.mix import Afterwards, Mix, Purchases
-from loadtest.traffic import payers_of
+from bench.stand import ACCOUNTS, LINKS, Shape, Stand, prepared
+from loadtest.engine import ROOT
 
-MOST = 5_000_000
-LIMIT = 10**11
-"""Grosze: high enough that no point is about limits."""
-ACCOUNTS, UNDER_WAY, LINKS = 10_000, 256, 8
 KNEE = 1.25
 """A message that costs so many times what it cost at its cheapest before: there the curve has its knee."""
 FULL = 0.9
 """Of the highest rate: what is above it is as good as it gets."""
 GROWING: dict[str, tuple[int, ...]] = {
-    "accounts": (10_000, 30_000, 100_000, 300_000, 1_000_000),
+    "accounts": (ACCOUNTS, 30_000, 100_000, 300_000, 1_000_000),
     "open holds": (1, 20, 50, 100, 200),
-    "links": (1, 8, 64, 250, 500),
+    "links": (1, LINKS, 64, 250, 500),
     "under way": (1, 8, 64, 500, 2_000),
 }
 HOLDING_ACCOUNTS = 300
 """So few that each gets its 200 holds in bounded time; one has one message under way at most."""
-PAYMENT = Purchases(share=1, least=100, most=1_000, mcc=("5411",))
 
 
 class Point(Struct, frozen=True):
-    """One measurement. `cpu`: microseconds a message, by who used them; `memory`: MB."""
+    """One measurement, medians of its turns. `cpu`: microseconds a message, by who used them; `memory`: MB; `rates`: answers a
+    second, turn by turn."""
 
     growing: str
     value: int
@@ -61,6 +51,7 @@ class Point(Struct, frozen=True):
     cpu: Cpu
     memory: dict[str, float]
     unanswered: int
+    rates: tuple[float, ...] = ()
 
     @property
     def cost(self) -> float:
@@ -68,19 +59,10 @@ class Point(Struct, frozen=True):
         return sum(used for who, used in self.cpu.items() if who != "generator")
 
 
-class Shape(Struct, frozen=True):
-    """What a point is measured on."""
-
-    accounts: int = ACCOUNTS
-    holds: int = 0
-    links: int = LINKS
-    under_way: int = UNDER_WAY
-
-
 def shape_of(growing: str, value: int) -> Shape:
-    """`under_way` is of all links together."""
+    """Of one point."""
     if growing == "accounts":
-        return Shape(accounts=value)
+        return Shape(accounts=value, copied=True)
     if growing == "open holds":
         return Shape(accounts=HOLDING_ACCOUNTS, holds=value, under_way=HOLDING_ACCOUNTS // 2)
     if growing == "links":
@@ -88,100 +70,25 @@ def shape_of(growing: str, value: int) -> Shape:
     return Shape(links=min(value, LINKS), under_way=value)
 
 
-class _Engine(PrivateEngine):
-    """On a folder that was filled before."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__("system", (f"data_dir={folder}",))
-        self._filled = folder
-
-    @property
-    def valkey_pid(self) -> int:
-        return int((self._filled / "valkey" / "valkey.pid").read_text())
-
-
-def imported(folder: Path, made_of: Mix, count: int) -> list[Card]:
-    """`count` accounts with a card each, in the ledger of `folder`, by `authsvc account import`."""
-    cards = [Card(pan_of(made_of.accounts.product, number), EXPIRY, made_of.accounts.pin) for number in range(count)]
-    command = _authsvc(folder, "account", "import", "-", "--pins")
-    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdin is not None
-    with process.stdin as lines:
-        for card in cards:
-            lines.write(_line(made_of, card))
-    assert process.stdout is not None
-    told = process.stdout.read()
-    if process.wait():
-        raise click.ClickException(f"the import failed: {told.strip()}")
-    return cards
+def points_of(growing: str, values: Sequence[int], seconds: float, turns: int) -> list[Point]:
+    """Prepare an engine for each, and load them in turns: forwards, then backwards, so that none is always the first."""
+    with ExitStack() as running:
+        stands = {value: running.enter_context(prepared(shape_of(growing, value))) for value in values}
+        found: dict[int, list[Measured]] = {value: [] for value in values}
+        for turn in range(turns):
+            for value in values if turn % 2 == 0 else reversed(values):
+                found[value].append(stands[value].load(seconds / turns, seed=10 + turn))
+        return [_point(growing, value, found[value], stands[value]) for value in values]
 
 
-def _authsvc(folder: Path, *words: str) -> list[str]:
-    program = str(Path(sys.executable).with_name("authsvc"))
-    return [program, *words, "--config", "config/demo.toml", "--set", f"data_dir={folder}"]
-
-
-def _copied(folder: Path) -> None:
-    """Every account into Valkey, as if each had been used: so its memory is that of all of them."""
-    done = subprocess.run(
-        _authsvc(folder, "rebuild", "--per-second", "1000000"), cwd=ROOT, capture_output=True, text=True
-    )
-    if done.returncode:
-        raise click.ClickException(f"authsvc rebuild failed: {done.stderr.strip()}")
-
-
-def _line(made_of: Mix, card: Card) -> str:
-    wanted = made_of.accounts
-    limits = {"cash": LIMIT, "cashless": LIMIT, "internet": LIMIT}
-    plastic = {"pan": card.pan, "expiry": card.expiry, "pin": card.pin, "limits": limits}
-    return json.dumps({"product": wanted.product, "credit_limit": LIMIT, "cards": [plastic]}) + "\n"
-
-
-def point(growing: str, value: int, seconds: float) -> Point:
-    """Prepare, warm up, measure."""
-    shape, demo = shape_of(growing, value), mix.load(ROOT / "loadtest/mixes/demo.toml")
-    made_of = replace(demo, zipf=0.0)
-    zone = zone_key(ROOT / "config/keys/demo.toml")
-    with tempfile.TemporaryDirectory(prefix="growth-") as made:
-        folder = Path(made)
-        payers = payers_of(imported(folder, made_of, shape.accounts), zone)
-        plan = Plan(
-            links=shape.links, seconds=seconds, most=MOST, under_way=max(1, shape.under_way // shape.links), expect="basic"
-        )  # fmt: skip
-        with _Engine(folder) as engine:
-            if growing == "accounts":
-                _copied(folder)
-            watch = watching_engine(engine.pid, engine.valkey_pid)
-            for warm in _before(shape, made_of, plan):
-                measure("warm", engine.iso_port, zone, warm[1], warm[0], payers, watch)
-            steady = _steady() if shape.holds else made_of
-            found = measure(f"{growing} {value}", engine.iso_port, zone, plan, steady, payers, watch)
-            memory = {
-                "engine": cpu.memory_mb(engine.pid),
-                "ledger writer": sum(map(cpu.memory_mb, cpu.children_of(engine.pid, "authsvc.ledger.sqlite_process"))),
-                "Valkey": cpu.memory_mb(engine.valkey_pid),
-            }
-    result = found.result
+def _point(growing: str, value: int, turns: Sequence[Measured], stand: Stand) -> Point:
+    results = [each.result for each in turns]
+    rates = tuple(each.per_second for each in results)
+    p50, p99 = (int(median(getattr(each.latency, name) for each in results)) for name in ("p50", "p99"))
+    cpu = {who: median(each.cpu[who] for each in turns) for who in turns[0].cpu}
     return Point(
-        growing, value, result.per_second, result.latency.p50, result.latency.p99, found.cpu, memory, result.unanswered
+        growing, value, median(rates), p50, p99, cpu, stand.memory, sum(each.unanswered for each in results), rates
     )
-
-
-def _before(shape: Shape, made_of: Mix, plan: Plan) -> Iterator[tuple[Mix, Plan]]:
-    """Holds, as many as are wanted of each account; else a few seconds of the very load."""
-    if shape.holds:
-        yield _paying(), replace(plan, seconds=120.0, most=shape.holds * shape.accounts)
-    yield (_steady() if shape.holds else made_of), replace(plan, seconds=3.0, seed=2)
-
-
-def _paying() -> Mix:
-    demo = mix.load(ROOT / "loadtest/mixes/demo.toml")
-    return Mix(accounts=demo.accounts, chip_pin=PAYMENT, zipf=0.0)
-
-
-def _steady() -> Mix:
-    """As many holds end as are placed."""
-    return replace(_paying(), reversal=Afterwards(share=1))
 
 
 def kept(file: Path) -> dict[tuple[str, int], Point]:
@@ -193,7 +100,8 @@ def kept(file: Path) -> dict[tuple[str, int], Point]:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.option("--seconds", type=click.FloatRange(1, 600), default=10.0, help="Of each point.")
+@click.option("--seconds", type=click.FloatRange(1, 600), default=12.0, help="Of each point, all turns together.")
+@click.option("--turns", type=click.IntRange(1, 100), default=4, help="In how many the points of one thing are loaded.")
 @click.option("--only", type=click.Choice(list(GROWING)), multiple=True, help="Of the four; all when not given.")
 @click.option("--upto", type=click.IntRange(1), default=10**9, help="No point above this value.")
 @click.option(
@@ -201,32 +109,33 @@ def kept(file: Path) -> dict[tuple[str, int], Point]:
 )
 @click.option("--fresh", is_flag=True, help="Measure every point anew.")
 @click.option("--write", is_flag=True, help=f"Put tables and plots into {page.PAGE.relative_to(ROOT)}.")
-def main(seconds: float, only: tuple[str, ...], upto: int, file: Path, fresh: bool, write: bool) -> None:
+def main(seconds: float, turns: int, only: tuple[str, ...], upto: int, file: Path, fresh: bool, write: bool) -> None:
     """Measure what a message costs as accounts, holds, links and messages under way grow."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # as Ctrl-C does: nothing that was started is left behind
     file.parent.mkdir(parents=True, exist_ok=True)
     if fresh:
         file.unlink(missing_ok=True)
     points = kept(file)
-    for growing, value in _wanted(only, upto):
-        if (growing, value) not in points:
-            made = points[growing, value] = point(growing, value, seconds)
+    for growing, values in _wanted(only, upto):
+        if all((growing, value) in points for value in values):
+            continue
+        for made in points_of(growing, values, seconds, turns):
+            points[growing, made.value] = made
             with file.open("ab") as lines:
                 lines.write(msgspec.json.encode(made) + b"\n")
-            click.echo(f"{growing} {value}: {made.per_second:.0f} a second, {made.cost:.0f} µs")
+            click.echo(f"{growing} {made.value}: {made.per_second:.0f} a second, {made.cost:.0f} µs")
     lines_ = list(_lines(points))
     click.echo("\n".join(lines_))
     if write:
-        page.put("growth", [f"{page.machine()}, {seconds:.0f} s a point.", "", *lines_])
+        page.put("growth", [f"{page.machine()}, {seconds:.0f} s a point in {turns} turns, medians.", "", *lines_])
         for growing in GROWING:
             _draw(growing, _of(points, growing))
 
 
-def _wanted(only: tuple[str, ...], upto: int) -> Iterator[tuple[str, int]]:
+def _wanted(only: tuple[str, ...], upto: int) -> Iterator[tuple[str, list[int]]]:
     for growing, values in GROWING.items():
-        for value in values:
-            if growing in (only or GROWING) and value <= upto:
-                yield growing, value
+        if growing in (only or GROWING):
+            yield growing, [value for value in values if value <= upto]
 
 
 def _of(points: dict[tuple[str, int], Point], growing: str) -> list[Point]:
@@ -266,8 +175,18 @@ def _lines(points: dict[tuple[str, int], Point]) -> Iterator[str]:
             continue
         who = [name for name in found[0].cpu if any(each.cpu[name] >= 0.5 for each in found)]
         yield f"### {growing.capitalize()}\n"
-        header = (growing, "a second", "p50 ms", "p99 ms", "µs a message", *who, "engine MB", "Valkey MB")
-        yield from page.table(header, [_row(each, who) for each in found])
+        header = (
+            growing,
+            "a second",
+            "of the first",
+            "p50 ms",
+            "p99 ms",
+            "µs a message",
+            *who,
+            "engine MB",
+            "Valkey MB",
+        )
+        yield from page.table(header, [_row(each, found[0], who) for each in found])
         yield f"\n![cost of a message by {growing}]({_plot_file(growing).name})\n"
         knee = knee_of(found)
         yield (
@@ -277,11 +196,27 @@ def _lines(points: dict[tuple[str, int], Point]) -> Iterator[str]:
         )
 
 
-def _row(each: Point, who: Sequence[str]) -> list[str]:
+def _row(each: Point, first: Point, who: Sequence[str]) -> list[str]:
     used = [f"{each.cpu[name]:.0f}" for name in who]
     times = [f"{each.p50 / 1000:.1f}", f"{each.p99 / 1000:.1f}"]
     memory = [f"{each.memory[name]:.0f}" for name in ("engine", "Valkey")]
-    return [f"{each.value}", f"{each.per_second:.0f}", *times, f"{each.cost:.0f}", *used, *memory]
+    return [
+        f"{each.value}",
+        f"{each.per_second:.0f}",
+        _of_the_first(each, first),
+        *times,
+        f"{each.cost:.0f}",
+        *used,
+        *memory,
+    ]
+
+
+def _of_the_first(each: Point, first: Point) -> str:
+    """Its rate over that of the first in the same turn: the median, and from where to where."""
+    if each is first or len(each.rates) != len(first.rates):
+        return ""
+    ratios = sorted(own / of_first for own, of_first in zip(each.rates, first.rates, strict=True))
+    return f"{median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})" if ratios else ""
 
 
 def _plot_file(growing: str) -> Path:

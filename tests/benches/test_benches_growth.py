@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from bench import growth
 from bench.growth import Point, knee_of, shape_of
 from bench.plot import svg
+from bench.stand import Shape
 
 
 def point(growing: str, value: int, per_second: float = 1_000, loop: float = 100, writer: float = 50) -> Point:
@@ -52,8 +53,7 @@ def test_the_knee_of_messages_under_way_is_where_more_only_wait() -> None:
 
 
 def test_one_thing_grows_at_a_time() -> None:
-    usual = shape_of("accounts", growth.ACCOUNTS)
-    assert usual == growth.Shape()
+    assert shape_of("accounts", growth.ACCOUNTS) == Shape(copied=True)
     for growing, values in growth.GROWING.items():
         for value in values:
             shape = shape_of(growing, value)
@@ -68,8 +68,18 @@ def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:
     file.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in points))
     done = CliRunner().invoke(growth.main, ["--only", "links", "--upto", "8", "--file", str(file)])
     assert done.exit_code == 0, done.output
-    assert "| 8 | 1000 |" in done.output
+    assert "| 8 | 1000 |  |" in done.output
     assert growth.kept(file) == {("links", 1): points[0], ("links", 8): points[1]}
+
+
+def test_a_rate_is_laid_beside_that_of_the_first_in_the_same_turn(tmp_path: Path) -> None:
+    """Given a machine that is twice as fast in the second of three turns, then that tells nothing of what grew."""
+    first = msgspec.structs.replace(point("links", 1, 1_000), rates=(1_000.0, 2_000.0, 1_000.0))
+    other = msgspec.structs.replace(point("links", 8, 800), rates=(800.0, 1_500.0, 900.0))
+    file = tmp_path / "growth.jsonl"
+    file.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in (first, other)))
+    done = CliRunner().invoke(growth.main, ["--only", "links", "--upto", "8", "--file", str(file)])
+    assert "| 8 | 800 | 0.80 (0.75 to 0.90) |" in done.output
 
 
 def test_a_plot_is_one_whole_picture() -> None:
