@@ -75,14 +75,15 @@ _decode = msgspec.json.Decoder(Posting).decode
 
 
 class Postings:
-    """A sequence of `Posting`, oldest first, that never changes.
+    """A sequence of `Posting`, oldest first, that never changes. `size`: bytes of their JSON.
 
     Looking into one raises msgspec.DecodeError when the JSON, read from a damaged document, is of none.
     """
 
-    def __init__(self, parts: tuple[bytes, ...]) -> None:
-        """`parts`: the JSON of each."""
+    def __init__(self, parts: tuple[bytes, ...], size: int) -> None:
+        """`parts`: the JSON of each; `size`: bytes of all."""
         self._parts = parts
+        self.size = size
 
     def __len__(self) -> int:
         return len(self._parts)
@@ -116,30 +117,34 @@ class Postings:
         """Their JSON, with commas between them."""
         return b",".join(self._parts)
 
-    @property
-    def size(self) -> int:
-        """Bytes of it."""
-        return sum([len(part) for part in self._parts])
-
     def after(self, forget: int, posting: Posting) -> Postings:
         """Without the first `forget`, and `posting` behind the others. Budget: 1 µs."""
-        return Postings((*self._parts[forget:], _encode(posting)))
+        kept, encoded = self._parts, _encode(posting)
+        size = self.size + len(encoded)
+        if forget:
+            size -= _size(kept[:forget])
+            kept = kept[forget:]
+        return Postings((*kept, encoded), size)
 
     def with_changed(self, posting: Posting) -> Postings:
         """Without the one of that name, and this one behind the others."""
         others = [part for part in self._parts if not _has(part, posting.id) or _decode(part).id != posting.id]
-        return Postings((*others, _encode(posting)))
+        return read_postings((*others, _encode(posting)))
 
     def having(self, text: str) -> Iterator[Posting]:
         """Newest first: all that have it as one of their values."""
         return (_decode(part) for part in reversed(self._parts) if _has(part, text))
 
 
+def _size(parts: tuple[bytes, ...]) -> int:
+    return sum([len(part) for part in parts])
+
+
 def _has(part: bytes, text: str) -> bool:
     return _encode(text) in part
 
 
-NO_POSTINGS = Postings(())
+NO_POSTINGS = Postings((), 0)
 
 
 def postings_of(postings: Iterable[Posting]) -> Postings:
@@ -150,4 +155,4 @@ def postings_of(postings: Iterable[Posting]) -> Postings:
 def read_postings(parts: Iterable[bytes]) -> Postings:
     """From the JSON of each, as somebody wrote it."""
     kept = tuple(parts)
-    return Postings(kept) if kept else NO_POSTINGS
+    return Postings(kept, _size(kept)) if kept else NO_POSTINGS

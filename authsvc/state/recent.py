@@ -55,7 +55,8 @@ class RecentHeads:
         before = self._heads.pop(account.id, None)
         if before is not None:
             self._room += before[1]
-        self._heads[account.id] = (replace(head, state=b""), size)  # written anew with the next decision
+        kept = replace(head, state=b"") if head.state else head  # a document is written anew with the next decision
+        self._heads[account.id] = (kept, size)
         self._room -= size
         return self._make_room() if self._room < 0 else ()
 
