@@ -10,7 +10,7 @@ from authsvc.codec.amounts import AdditionalAmount
 from authsvc.codec.dialects import Fields
 from authsvc.model import PLN, Answer, Minor
 
-ECHOED = ("2", "3", "4", "7", "11", "12", "13", "32", "37", "41", "42", "49", "70", "90")
+ECHOED = frozenset({"2", "3", "4", "7", "11", "12", "13", "32", "37", "41", "42", "49", "70", "90"})
 
 RESPONSES: dict[str, str] = {
     f"0{kind}{asked}{repeat}": f"0{kind}{answered}0"
@@ -51,10 +51,11 @@ def to_refusal(fields: Fields, response_code: str) -> Fields | None:
 
 
 def _echo(fields: Fields, mti: str, response_code: str) -> Fields:
-    response = {"t": mti}
-    for field in ECHOED:
-        if field in fields:
-            response[field] = fields[field]
+    response = fields.copy()  # and most of it stays: half the time of putting in one after the other
+    for field in fields:
+        if field not in ECHOED:
+            del response[field]
+    response["t"] = mti
     response["39"] = response_code
     return response
 
@@ -68,7 +69,7 @@ def _private(fields: Fields, cvv2: str) -> str:
             elements["63"] = link
     if cvv2:
         elements["87"] = cvv2
-    return subfields.build(elements)
+    return subfields.build(elements) if elements else ""
 
 
 def _available(account_type: str, amount: int) -> str:

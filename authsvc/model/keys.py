@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from hashlib import blake2b
+from struct import Struct
 
 from authsvc.model.commands import Message, Request
 from authsvc.model.messages import Authorization, Presentment, Reversal
 from authsvc.model.names import Key
 
+_number = Struct(">Q")
+
 
 def key_of(*parts: str) -> Key:
     """63 bits of a hash over the parts."""
-    digest = blake2b("\x1f".join(parts).encode(), digest_size=8).digest()
-    return Key(int.from_bytes(digest, "big") >> 1)
+    return _key_of("\x1f".join(parts))
+
+
+def _key_of(parts: str) -> Key:
+    (number,) = _number.unpack(blake2b(parts.encode(), digest_size=8).digest())
+    return Key(number >> 1)
 
 
 def request_key(request: Request) -> Key | None:
@@ -29,5 +36,6 @@ def request_key(request: Request) -> Key | None:
 
 def _key_of_message(request: Message) -> Key:
     origin = request.origin
-    names = (origin.sent, origin.stan, origin.acquirer, origin.terminal, origin.merchant)
-    return key_of(origin.mti[:3], request.virtual or request.card, *names)  # DE2 is part of what makes a repeat
+    card = request.virtual or request.card  # DE2 is part of what makes a repeat
+    names = (origin.mti[:3], card, origin.sent, origin.stan, origin.acquirer, origin.terminal, origin.merchant)
+    return _key_of("\x1f".join(names))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from struct import Struct
 
 from msgspec.structs import replace
 
@@ -28,6 +29,7 @@ from authsvc.rules.calendar import days_later
 from authsvc.rules.case import Case
 from authsvc.rules.funds import card_room
 
+_number = Struct(">Q")
 APPROVED = "00"
 IN_PART = "10"
 VERIFIED = "85"
@@ -161,4 +163,5 @@ def _credited(case: Case, request: Authorization, code: str) -> Approved:
 def authorization_code(case: Case) -> str:
     """DE38, six digits: a hash of what makes this decision unique, so that a replay gives the same code."""
     name = f"{case.account.id}:{case.account.seq + 1}:{case.now}".encode()
-    return str(int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big") % 1_000_000).zfill(6)
+    (number,) = _number.unpack(hashlib.blake2b(name, digest_size=8).digest())
+    return str(number % 1_000_000).zfill(6)
