@@ -55,8 +55,7 @@ from authsvc.seed import Seeded, load_demo_cards, seed
 from authsvc.seldom import Seldom
 from authsvc.server import Server
 from authsvc.settings_files import check_listeners, keys_of, products_of
-from authsvc.state.cluster import ClusterConnection
-from authsvc.state.connection import RedisConnection
+from authsvc.state.connection import Connection, RedisConnection
 from authsvc.state.copy import RedisState
 from authsvc.state.embedded import EmbeddedValkey
 from authsvc.state.recent import RecentHeads
@@ -119,8 +118,7 @@ class Engine:
         self.ledger = self._make_ledger()
         self._valkey = EmbeddedValkey(config.data_dir) if config.redis.url == EMBEDDED else None
         url = self._valkey.url if self._valkey else config.redis.url
-        connection = ClusterConnection if is_cluster(url) else RedisConnection
-        self._connection = connection(url, on_up=self.metrics.state_up)
+        self._connection = _connection_to(url, self.metrics.state_up)
         alone = config.ledger.url == EMBEDDED
         self.state = RedisState(self._connection, self.ledger.head, self.metrics, COPY_PATIENCE_SECONDS if alone else 0)
         self.decider = Decider(
@@ -349,6 +347,14 @@ class Engine:
         self.metrics.ledger_up(False)
         self._exit_code = 1
         self._stopping.set()
+
+
+def _connection_to(url: str, on_up: Callable[[bool], None]) -> Connection:
+    if not is_cluster(url):
+        return RedisConnection(url, on_up=on_up)
+    from authsvc.state.cluster import ClusterConnection  # brings redis-py along: 8 MB that one Redis does without
+
+    return ClusterConnection(url, on_up=on_up)
 
 
 def build(config: Config, worker: int = 1, place: Place = NO_PLACE) -> Engine:

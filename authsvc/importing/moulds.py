@@ -39,6 +39,7 @@ from authsvc.model import (
     UnixMs,
 )
 from authsvc.model.decisions import Fact
+from authsvc.model.documents import document_of
 from authsvc.products import Product
 from authsvc.rules.charge import TAKEN_OVER
 from authsvc.rules.decide import decide
@@ -128,7 +129,7 @@ def decided(
 def made(shape: Shape, names: Names, amounts: Sequence[int], product: Product, order: Order) -> Made:
     """Without a mould."""
     decision, after = decided(shape, names, amounts, product, order)
-    return Made(_encode(decision), _encode(after), list(_entries(decision)))
+    return Made(_encode(decision), document_of(after), list(_entries(decision)))
 
 
 class Mould:

@@ -127,7 +127,8 @@ from authsvc.model.names import (
     VirtualId,
 )
 from authsvc.model.numbers import NO_NUMBERS, Numbers, numbers_of
-from authsvc.model.postings import CREDITED, NO_POSTINGS, Leg, Posting, PostingKind, Postings, postings_of
+from authsvc.model.posting_list import NO_POSTINGS, Postings, postings_of
+from authsvc.model.postings import CREDITED, Leg, Posting, PostingKind
 
 __all__ = [
     "BANK",

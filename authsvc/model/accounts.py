@@ -23,7 +23,8 @@ from authsvc.model.names import (
     VirtualId,
 )
 from authsvc.model.numbers import NO_NUMBERS, Numbers
-from authsvc.model.postings import NO_POSTINGS, PostingKind, Postings
+from authsvc.model.posting_list import NO_POSTINGS, Postings
+from authsvc.model.postings import PostingKind
 
 
 class CardStatus(StrEnum):

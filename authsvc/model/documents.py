@@ -14,7 +14,7 @@ from authsvc.model.accounts import Account
 from authsvc.model.hold_list import NO_HOLDS, HoldList, holds_of, read_holds
 from authsvc.model.holds import Hold
 from authsvc.model.numbers import Numbers, numbers_of
-from authsvc.model.postings import Postings, read_postings
+from authsvc.model.posting_list import Postings, read_postings
 
 
 def _written(value: Any) -> list[int] | msgspec.Raw:

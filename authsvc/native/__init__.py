@@ -44,6 +44,7 @@ MODULES = (
     "model/hold_list.py",
     "model/keys.py",
     "model/numbers.py",
+    "model/posting_list.py",
     "payment_series.py",
     "pipeline.py",
     "rules/*.py",
@@ -54,7 +55,9 @@ MODULES = (
     "server.py",
     "state/connection.py",
     "state/copy.py",
+    "state/fields.py",
     "state/recent.py",
+    "state/resting.py",
     "stepping.py",
     "tally.py",
 )

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 import hiredis
 
@@ -121,6 +121,17 @@ def _deliver(on_reply: OnReply, reply: Reply | StateDownError) -> None:
         on_reply(reply)
     except asyncio.InvalidStateError:
         log.debug("reply for one who gave up")  # a future that was cancelled while it waited
+
+
+class Connection(Protocol):
+    """One Redis, or a cluster of them."""
+
+    @property
+    def up(self) -> bool: ...
+    async def start(self) -> None: ...
+    async def close(self) -> None: ...
+    def send(self, *words: Word, on_reply: OnReply) -> None: ...
+    async def call(self, *words: Word) -> Reply: ...
 
 
 class RedisConnection:

@@ -18,8 +18,7 @@ from authsvc.errors import LedgerDownError, StateDownError
 from authsvc.logs import get_logger
 from authsvc.metrics import Metrics, MissCause
 from authsvc.model import AccountId, Head
-from authsvc.state.cluster import ClusterConnection
-from authsvc.state.connection import RedisConnection, Reply, Word
+from authsvc.state.connection import Connection, Reply, Word
 from authsvc.state.fields import FIELDS, fields_of, head_in, key_of_account
 from authsvc.state.resting import LOOK_SECONDS, Resting
 
@@ -44,7 +43,7 @@ class RedisState:
 
     def __init__(
         self,
-        connection: RedisConnection | ClusterConnection,
+        connection: Connection,
         from_journal: FromJournal,
         metrics: Metrics,
         patience: float = 0.0,

@@ -80,9 +80,14 @@ def test_reconcile_beside_a_running_engine(bank: Bank) -> None:
     assert "Redis copy: compared" in clean.stdout
     decided = len(bank.api.get(f"/v1/accounts/{card.account}/journal"))
     until(lambda: copied(card) == decided)  # some seconds behind at most
-    bank.engine.valkey().hset(f"acct:{{{card.account}}}", "h", "00" * 32)  # the copy of another history
-    dirty = run("reconcile", *bank.engine.settings)
-    assert (dirty.exit_code, card.account in dirty.stdout) == (1, True)
+    valkey, key = bank.engine.valkey(), f"acct:{{{card.account}}}"
+    state = str(valkey.hget(key, "s"))
+    richer = state.replace('"balance":', '"balance":9')
+    for field, value, told in (("s", richer, "differs in balance"), ("h", "00" * 32, "has another hash")):
+        valkey.hset(key, "s", state)
+        valkey.hset(key, field, value)  # the copy of another history
+        dirty = run("reconcile", *bank.engine.settings)
+        assert (dirty.exit_code, f"{card.account} at {decided}: copy: {told}" in dirty.stdout) == (1, True)
     assert card.pay() == "00"  # which loses the race, and is thrown away
     assert card.held == 20_00
     until(lambda: copied(card) == decided + 1)
