@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import cast
 
 import apsw
 import pytest
@@ -81,8 +82,8 @@ def test_reconcile_beside_a_running_engine(bank: Bank) -> None:
     decided = len(bank.api.get(f"/v1/accounts/{card.account}/journal"))
     until(lambda: copied(card) == decided)  # some seconds behind at most
     valkey, key = bank.engine.valkey(), f"acct:{{{card.account}}}"
-    state = str(valkey.hget(key, "s"))
-    richer = state.replace('"balance":', '"balance":9')
+    state = cast(bytes, valkey.hget(key, "s"))
+    richer = state.replace(b'"balance":', b'"balance":9')
     for field, value, told in (("s", richer, "differs in balance"), ("h", "00" * 32, "has another hash")):
         valkey.hset(key, "s", state)
         valkey.hset(key, field, value)  # the copy of another history
