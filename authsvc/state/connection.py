@@ -27,6 +27,8 @@ CONNECT_SECONDS = 1.0
 BACKOFF_FIRST_SECONDS = 0.02
 BACKOFF_MOST_SECONDS = 1.0
 SWEEPS_PER_TIMEOUT = 8
+PART_BYTES = 128 * 1024
+"""Of commands that do not wait for the end of the turn: Redis takes them while we go on; a socket has room for some 200 kB."""
 
 log = get_logger(__name__)
 _pack = cast("Callable[[tuple[Word, ...]], bytes]", hiredis.pack_command)
@@ -44,23 +46,29 @@ class _Link(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[tuple[float, OnReply]] = deque()
         self._outgoing: list[bytes] = []
+        self._outgoing_bytes = 0
         self._sweep: asyncio.TimerHandle | None = None
         self._suspect: OnReply | None = None
 
     def send(self, words: tuple[Word, ...], on_reply: OnReply) -> None:
-        """Queue a command; everything queued in one turn of the event loop leaves in one write at its end."""
+        """Queue a command; what was queued in one turn of the event loop leaves in one write at its end, but for long ones."""
         if not self._outgoing:
             self._loop.call_soon(self._flush)
-        self._outgoing.append(_pack(words))
+        packed = _pack(words)
+        self._outgoing.append(packed)
+        self._outgoing_bytes += len(packed)
+        if self._outgoing_bytes >= PART_BYTES:
+            self._flush()
         self._waiting.append((self._loop.time(), on_reply))
         if self._sweep is None:
             self._sweep = self._loop.call_later(self._interval, self._look_for_late)
 
     def _flush(self) -> None:
         # A peer that does not read cannot make this grow for long: after the timeout the link is dropped.
-        if self._transport is not None:
+        if self._transport is not None and self._outgoing:
             self._transport.write(b"".join(self._outgoing))
         self._outgoing.clear()
+        self._outgoing_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
