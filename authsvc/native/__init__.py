@@ -57,6 +57,7 @@ MODULES = (
     "state/copy.py",
     "state/fields.py",
     "state/recent.py",
+    "state/redis_link.py",
     "state/resting.py",
     "stepping.py",
     "tally.py",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
+from typing import Protocol
 
 import hiredis
 from redis.crc import key_slot
@@ -17,7 +18,8 @@ from redis.crc import key_slot
 from authsvc.config import cluster_addresses
 from authsvc.errors import StateDownError
 from authsvc.logs import get_logger
-from authsvc.state.connection import OnReply, RedisConnection, Reply, Word
+from authsvc.state.connection import RedisConnection
+from authsvc.state.redis_link import OnReply, Reply, Word
 
 log = get_logger(__name__)
 
@@ -32,11 +34,19 @@ BUSY = ("CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "LOADING", "READONLY")
 BY_SCRIPT = frozenset({b"EVAL", b"EVALSHA"})
 
 Address = tuple[str, int]
+
+
+class Put(Protocol):
+    """On which of a node's two links: `RedisConnection.send` or `.ask`."""
+
+    def __call__(self, node: RedisConnection, /, *words: Word, on_reply: OnReply) -> None: ...
+
+
 _slot_of = lru_cache(maxsize=SLOTS_REMEMBERED)(key_slot)
 
 
 class ClusterConnection:
-    """What `RedisConnection` is for one server. One link to each master, kept up by itself; `on_up` is told when the first
+    """What `RedisConnection` is for one server. One of those for each master, kept up by itself; `on_up` is told when the first
     becomes reachable and when the last is gone."""
 
     def __init__(self, url: str, *, timeout_ms: int = 50, on_up: Callable[[bool], None] | None = None) -> None:
@@ -70,28 +80,31 @@ class ClusterConnection:
             await node.close()
 
     def send(self, *words: Word, on_reply: OnReply) -> None:
-        """Send a command on one key. `on_reply` is called once, with the reply or StateDownError."""
+        """Tell a node something about one key. `on_reply` is called once, with the reply or StateDownError."""
+        self._put(RedisConnection.send, words, on_reply)
+
+    async def call(self, *words: Word) -> Reply:
+        """Ask a node something about one key and wait for its reply. Raises StateDownError when there is none in time."""
+        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._put(RedisConnection.ask, words, answer.set_result)
+        reply = await answer
+        if type(reply) is StateDownError:
+            raise StateDownError(*reply.args)
+        return reply
+
+    def _put(self, on: Put, words: tuple[Word, ...], on_reply: OnReply) -> None:
         address = self._slots[_slot_of(_key_of(words))]
         node = self._nodes.get(address) if address is not None else None
         if node is None:
             self._look_soon()
             on_reply(StateDownError("no node of the cluster has this slot"))
         else:
-            node.send(*words, on_reply=partial(self._replied, words, on_reply, HOPS))
-
-    async def call(self, *words: Word) -> Reply:
-        """Send a command and wait for its reply. Raises StateDownError when there is none in time."""
-        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self.send(*words, on_reply=answer.set_result)
-        reply = await answer
-        if type(reply) is StateDownError:
-            raise StateDownError(*reply.args)
-        return reply
+            on(node, *words, on_reply=partial(self._replied, on, words, on_reply, HOPS))
 
     # ------------------------------------------------------------------------------------------- redirections
 
     def _replied(
-        self, words: tuple[Word, ...], on_reply: OnReply, hops: int, reply: Reply | StateDownError
+        self, on: Put, words: tuple[Word, ...], on_reply: OnReply, hops: int, reply: Reply | StateDownError
     ) -> None:  # fmt: skip
         """Hand the reply on; or the command, when the cluster says that it belongs elsewhere."""
         if not isinstance(reply, hiredis.ReplyError):
@@ -101,14 +114,16 @@ class ClusterConnection:
             return
         word, _, rest = str(reply).partition(" ")
         if word in ("MOVED", "ASK") and hops:
-            self._send_on(words, on_reply, hops - 1, rest, asking=word == "ASK")
+            self._send_on(on, words, on_reply, hops - 1, rest, asking=word == "ASK")
         elif word in ("MOVED", "ASK", *BUSY):
             self._look_soon()
             on_reply(StateDownError(f"the cluster says {word}"))
         else:
             on_reply(reply)
 
-    def _send_on(self, words: tuple[Word, ...], on_reply: OnReply, hops: int, where: str, *, asking: bool) -> None:
+    def _send_on(
+        self, on: Put, words: tuple[Word, ...], on_reply: OnReply, hops: int, where: str, *, asking: bool
+    ) -> None:  # fmt: skip
         slot, address = _target(where)
         node = self._nodes.get(address)
         if not asking:
@@ -119,8 +134,8 @@ class ClusterConnection:
             on_reply(StateDownError("the cluster names a node that is new to us"))
             return
         if asking:
-            node.send("ASKING", on_reply=_ignored)
-        node.send(*words, on_reply=partial(self._replied, words, on_reply, hops))
+            on(node, "ASKING", on_reply=_ignored)
+        on(node, *words, on_reply=partial(self._replied, on, words, on_reply, hops))
 
     # ------------------------------------------------------------------------------------------------ the map
 

@@ -10,7 +10,6 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import cast
 
 import hiredis
 
@@ -18,8 +17,9 @@ from authsvc.errors import LedgerDownError, StateDownError
 from authsvc.logs import get_logger
 from authsvc.metrics import Metrics, MissCause
 from authsvc.model import AccountId, Head
-from authsvc.state.connection import Connection, Reply, Word
-from authsvc.state.fields import FIELDS, fields_of, head_in, key_of_account
+from authsvc.state.connection import Connection
+from authsvc.state.fields import FIELDS, Fields, fields_of, head_in, key_of_account
+from authsvc.state.redis_link import Reply, Word
 from authsvc.state.resting import LOOK_SECONDS, Resting
 
 FromJournal = Callable[[AccountId], Awaitable[Head | None]]
@@ -53,6 +53,7 @@ class RedisState:
         self._metrics = metrics
         self._patience = patience
         self._resting = Resting(patience)
+        self._told: dict[AccountId, Fields] = {}  # the newest of each on its way to Redis: a question may overtake it
         self._next_look: asyncio.TimerHandle | None = None
         self._reads: dict[AccountId, asyncio.Task[Head | None]] = {}
         self._doubted: dict[AccountId, asyncio.Task[None]] = {}
@@ -68,6 +69,9 @@ class RedisState:
         waiting = self._resting.waiting(account)
         if waiting is not None:
             return waiting
+        told = self._told.get(account)
+        if told is not None:  # it has left us, and Redis may not have it yet
+            return head_in(account, told)
         try:
             reply = await self._connection.call("HMGET", key_of_account(account), *FIELDS)
         except StateDownError:
@@ -90,6 +94,7 @@ class RedisState:
         journal says later.
         """
         self._resting.forget(account)
+        self._told.pop(account, None)
         copied = await self._sequence(account)
         head = await self._from_journal(account)
         if copied is not None and (head is None or copied >= head.account.seq):
@@ -125,10 +130,7 @@ class RedisState:
 
     async def peek(self, account: AccountId) -> Head | None:
         """What the copy itself holds, without the journal; None when missing, damaged or out of reach (see `up`)."""
-        try:
-            return head_in(account, await self._connection.call("HMGET", key_of_account(account), *FIELDS))
-        except StateDownError:
-            return None
+        return head_in(account, await self._in_line("HMGET", key_of_account(account), *FIELDS))
 
     async def close(self) -> None:
         """Let go of Redis, and end the journal reads that nobody waits for any more."""
@@ -153,42 +155,45 @@ class RedisState:
         return await self._from_journal(account)
 
     def _was_read(self, account: AccountId, read: asyncio.Task[Head | None]) -> None:
-        """Store what was found. The read stays shared until Redis has it: replies come in order, so whoever asked
-        Redis too early to see it has been told "missing" by then."""
+        """Store what was found. The read stays shared until Redis has it, and for one turn more: what it said before to whoever
+        asked too early may lie in the other socket, and is taken out of it in the same turn."""
+        loop = asyncio.get_running_loop()
 
         def done() -> None:
-            if self._reads.get(account) is read:
-                del self._reads[account]
+            loop.call_soon(self._read_is_over, account, read)
 
         failed = read.cancelled() or read.exception() is not None  # raised to who waits; asked, or asyncio complains
         head = None if failed else read.result()
         if head is not None and self.up:
             self._store(head, done)
         else:
-            done()
+            self._read_is_over(account, read)
+
+    def _read_is_over(self, account: AccountId, read: asyncio.Task[Head | None]) -> None:
+        if self._reads.get(account) is read:
+            del self._reads[account]
 
     def _store(self, head: Head, done: Callable[[], None] | None = None) -> None:
-        account = head.account
-        words = (b"1", key_of_account(account.id), *fields_of(head))
+        account, fields = head.account.id, fields_of(head)
+        self._told[account] = fields
         # No closure that resends itself: it would be a cycle, and keep the state until the next garbage collection.
-        stored = partial(self._stored, account.id, words, done)
-        self._connection.send(b"EVALSHA", STORE_FORWARD_SHA, *words, on_reply=stored)
+        stored = partial(self._stored, account, fields, done)
+        self._connection.send(b"EVALSHA", STORE_FORWARD_SHA, b"1", key_of_account(account), *fields, on_reply=stored)
 
     def _stored(
-        self,
-        account: AccountId,
-        words: tuple[Word, ...],
-        done: Callable[[], None] | None,
-        reply: Reply | StateDownError,
-    ) -> None:
+        self, account: AccountId, fields: Fields, done: Callable[[], None] | None, reply: Reply | StateDownError
+    ) -> None:  # fmt: skip
+        if isinstance(reply, hiredis.ReplyError) and str(reply).startswith("NOSCRIPT"):
+            again = partial(self._stored, account, fields, done)  # EVAL keeps the script as well
+            self._connection.send(b"EVAL", STORE_FORWARD, b"1", key_of_account(account), *fields, on_reply=again)
+            return
+        told = self._told.get(account)
+        if told is not None and told[1] is fields[1]:  # not the tuples: compiled, they have no identity
+            del self._told[account]
         if reply.__class__ is int:
             self._store_failing = False
-            if reply > cast(int, words[2]):
+            if reply > int(fields[0]):
                 self._doubt(account, reply)
-        elif isinstance(reply, hiredis.ReplyError) and str(reply).startswith("NOSCRIPT"):
-            again = partial(self._stored, account, words, done)
-            self._connection.send(b"EVAL", STORE_FORWARD, *words, on_reply=again)  # EVAL keeps the script as well
-            return
         else:
             self._store_failed(reply)
             if isinstance(reply, hiredis.ReplyError) and str(reply).startswith("WRONGTYPE"):
@@ -224,13 +229,16 @@ class RedisState:
 
     async def _sequence(self, account: AccountId) -> int | None:
         """The copy's sequence number; None when there is none to be had. Garbage is above every number."""
-        try:
-            reply = await self._connection.call("HGET", key_of_account(account), "v")
-        except StateDownError:
-            return None
-        if reply is None:
+        reply = await self._in_line("HGET", key_of_account(account), "v")
+        if reply is None or type(reply) is StateDownError:
             return None
         return int(reply) if isinstance(reply, bytes) and reply.isdigit() else _ABOVE_ALL
+
+    async def _in_line(self, *words: Word) -> Reply | StateDownError:
+        """What Redis says when it has been told all that it is being told now."""
+        answer: asyncio.Future[Reply | StateDownError] = asyncio.get_running_loop().create_future()
+        self._connection.send(*words, on_reply=answer.set_result)
+        return await answer
 
 
 _NOTHING = [None] * len(FIELDS)

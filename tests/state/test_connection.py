@@ -94,6 +94,45 @@ async def test_a_long_turn_of_ours_is_not_a_stall_of_redis(connection: RedisConn
     assert connection.up
 
 
+async def test_two_long_turns_of_ours_are_not_a_stall_of_redis(connection: RedisConnection) -> None:
+    """What is sent in a long turn leaves after it; its time begins then. The next turn may be as long."""
+    loop = asyncio.get_running_loop()
+    loop.call_soon(lambda: loop.call_soon(time.sleep, 0.4))  # in the next turn, before what is sent in this one leaves
+    waiting = [asyncio.create_task(connection.call("PING")) for _ in range(10)]
+    await asyncio.sleep(0)
+    time.sleep(0.4)
+    assert await asyncio.gather(*waiting) == [b"PONG"] * 10
+    assert connection.up
+
+
+async def test_a_question_overtakes_what_redis_is_told(connection: RedisConnection) -> None:
+    """They are on links of their own: who asks does not wait for the megabytes that were told before."""
+    told: list[object] = []
+    await connection.call("SET", "asked", "1")
+    for n in range(20):
+        connection.send("SET", f"told {n}", b"x" * 4_000_000, on_reply=told.append)
+    assert await connection.call("GET", "asked") == b"1"
+    assert len(told) < 20
+    await until(lambda: len(told) == 20)
+    assert set(told) == {b"OK"}  # type: ignore[comparison-overlap]
+
+
+@pytest.mark.parametrize("kind", ["asked", "told"])
+async def test_one_link_takes_the_other_along(connection: RedisConnection, admin: redis.Redis, kind: str) -> None:
+    """Whichever of the two is lost: both are made anew, and work."""
+    ids: list[object] = []
+    connection.send("CLIENT", "ID", on_reply=ids.append)
+    await until(lambda: bool(ids))
+    lost = ids[0] if kind == "told" else await connection.call("CLIENT", "ID")
+    admin.client_kill_filter(_id=str(lost))
+    await until(lambda: not connection.up)
+    await until(lambda: connection.up)
+    ids.clear()
+    connection.send("CLIENT", "ID", on_reply=ids.append)
+    await until(lambda: bool(ids))
+    assert lost not in (ids[0], await connection.call("CLIENT", "ID"))
+
+
 async def test_killed_while_calls_are_under_way(valkey: EmbeddedValkey, connection: RedisConnection) -> None:
     """SIGKILL of Redis: every call ends, with its reply or with StateDownError."""
     await connection.call("SET", "big", b"x" * 100_000)
