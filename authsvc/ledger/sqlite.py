@@ -29,6 +29,7 @@ from authsvc.ledger.holds import HoldRow
 from authsvc.ledger.journal import CommitUnknownError, Evolve, JournalRow, PanTakenError, Row, VaultEntry
 from authsvc.ledger.sqlite_file import create, lock
 from authsvc.ledger.sqlite_reader import SqliteReader, open_reader
+from authsvc.ledger.sqlite_warming import Warming
 from authsvc.ledger.sqlite_words import (
     Answer,
     Failed,
@@ -131,6 +132,7 @@ class SqliteLedger:
             raise
         self._reader: SqliteReader = await self._loop.run_in_executor(self._reading, open_reader, self._path)
         self._near = open_reader(self._path)
+        self._warming = Warming(self._path)
         self.healthy = True
 
     def _take_directory(self) -> None:
@@ -168,6 +170,7 @@ class SqliteLedger:
         self._hand_over()
         self.healthy = False
         self._near.close()
+        await asyncio.to_thread(self._warming.stop)
         await self._loop.run_in_executor(self._reading, self._reader.close)
         self._reading.shutdown()
         await self._end_writing()  # after the reader: the last to close checkpoints
