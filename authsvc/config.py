@@ -88,7 +88,7 @@ class LimitsConfig(_Part, frozen=True, kw_only=True):
     connections_per_address: NotNegative = 0
     buffered_kb: Positive = 262_144
     key_overlap_seconds: NotNegative = 60
-    recent_accounts_kb: Annotated[int, Meta(ge=0)] = 61_440
+    recent_accounts_kb: Annotated[int, Meta(ge=0)] = 51_200
 
 
 class LogConfig(_Part, frozen=True, kw_only=True):
