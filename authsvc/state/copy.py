@@ -69,14 +69,11 @@ class RedisState:
         waiting = self._resting.waiting(account)
         if waiting is not None:
             return waiting
-        told = self._told.get(account)
+        told = self._told.get(account) if self._patience else None
         if told is not None:  # it has left us, and Redis may not have it yet
             return head_in(account, told)
-        try:
-            reply = await self._connection.call("HMGET", key_of_account(account), *FIELDS)
-        except StateDownError:
-            reply = None
-        if reply is None:  # not in the handler: see `test_nothing_is_awaited_in_a_handler`
+        reply = await self._asked(account)
+        if type(reply) is StateDownError:
             return await self._missed(account, "down")
         if reply == _NOTHING:
             return await self._missed(account, "missing")
@@ -85,6 +82,17 @@ class RedisState:
             self._forget(account)  # a `v` of garbage must not keep the right state out
             return await self._missed(account, "damaged")
         return head
+
+    async def _asked(self, account: AccountId) -> Reply | StateDownError:
+        """Where others decide too, in line with what we tell Redis: what they tell it stands in a line as long, and a question
+        that overtakes both finds what is old. A lost race is dearer than the wait."""
+        words = ("HMGET", key_of_account(account), *FIELDS)
+        if not self._patience:
+            return await self._in_line(*words)
+        try:
+            return await self._connection.call(*words)
+        except StateDownError as error:
+            return error
 
     async def rebuild(self, account: AccountId) -> Head | None:
         """The account as the journal knows it now, after the copy lost the race. A copy that is not behind the journal

@@ -25,7 +25,7 @@ from authsvc.model.documents import account_of
 from authsvc.state.connection import RedisConnection
 from authsvc.state.copy import STORE_FORWARD, STORE_FORWARD_SHA, RedisState
 from authsvc.state.embedded import EmbeddedValkey
-from authsvc.state.fields import key_of_account
+from authsvc.state.fields import FIELDS, fields_of, key_of_account
 
 ANNA = AccountId("anna")
 KEY = key_of_account(ANNA)
@@ -142,32 +142,63 @@ async def test_what_is_called_for_while_redis_is_away_is_in_the_journal(
     assert journal.reads[ANNA] == 1
 
 
-async def test_a_question_does_not_stand_behind_what_redis_is_told(state: RedisState, journal: Journal) -> None:
+def long_ones() -> list[Head]:
+    """Of megabytes each."""
+    return [Head(Account(AccountId(f"a{n}"), "x" * 4_000_000, 2), bytes(32)) for n in range(20)]
+
+
+async def test_a_question_does_not_stand_behind_what_redis_is_told(patient: RedisState, journal: Journal) -> None:
     """Megabytes of states are on their way: each of them is found here, and an account that Redis has is read before they
     have arrived."""
-    state.store(head(1))
-    assert await state.peek(ANNA) == head(1)
-    long = [Head(Account(AccountId(f"a{n}"), "x" * 4_000_000, 2), bytes(32)) for n in range(20)]
+    patient.store(head(1))
+    patient.call_for(ANNA)
+    assert await patient.peek(ANNA) == head(1)
+    long = long_ones()
     for each in long:
-        state.store(each)
-    arrived = asyncio.ensure_future(state.peek(long[-1].account.id))
-    assert [await state.load(each.account.id) for each in long] == long
-    assert await state.load(ANNA) == head(1)
+        patient.store(each)
+        patient.call_for(each.account.id)
+    arrived = asyncio.ensure_future(patient.peek(long[-1].account.id))
+    assert [await patient.load(each.account.id) for each in long] == long
+    assert await patient.load(ANNA) == head(1)
     assert not arrived.done()
     assert await arrived == long[-1]
-    assert await state.load(ANNA) == head(1)
+    assert await patient.load(ANNA) == head(1)
     assert not journal.reads
-    assert not state._told  # what has arrived is kept by Redis alone
+    assert not patient._told  # what has arrived is kept by Redis alone
 
 
-async def test_what_is_on_its_way_is_not_older_than_what_was_stored(state: RedisState, admin: redis.Redis) -> None:
+async def test_where_others_decide_a_question_stands_in_line(state: RedisState) -> None:
+    """What they tell Redis does so too: who overtakes both finds what is old, and loses the race."""
+    state.store(head(1))
+    assert await state.peek(ANNA) == head(1)
+    for each in long_ones():
+        state.store(each)
+    arrived = asyncio.ensure_future(state.peek(AccountId("a19")))
+    await asyncio.sleep(0)
+    assert await state.load(ANNA) == head(1)
+    assert arrived.done()
+
+
+async def test_where_others_decide_redis_is_asked_always(state: RedisState, admin: redis.Redis) -> None:
+    """Ours may be on its way while Redis has one of another worker, which is newer."""
+    state.store(head(3))
+    admin.hset(KEY, mapping=_told_by_another(head(7)))
+    assert await state.load(ANNA) == head(7)
+
+
+def _told_by_another(one: Head) -> Mapping[Any, Any]:
+    return dict(zip(FIELDS, fields_of(one), strict=True))
+
+
+async def test_what_is_on_its_way_is_not_older_than_what_was_stored(patient: RedisState, admin: redis.Redis) -> None:
     """Several of one account under way at once: the newest is found, and from Redis when all have arrived."""
     for seq in range(1, 20):
-        state.store(head(seq))
-        assert await state.load(ANNA) == head(seq)
-    assert await state.peek(ANNA) == head(19)
+        patient.store(head(seq))
+        patient.call_for(ANNA)
+        assert await patient.load(ANNA) == head(seq)
+    assert await patient.peek(ANNA) == head(19)
     admin.delete(KEY)
-    assert await state.load(ANNA) is None
+    assert await patient.load(ANNA) is None
 
 
 async def test_each_waits_for_itself(patient: RedisState, admin: redis.Redis) -> None:
