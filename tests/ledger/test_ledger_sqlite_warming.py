@@ -129,9 +129,15 @@ def test_an_empty_vault(tmp_path: Path) -> None:
     warming.stop()
 
 
-def test_a_vault_that_cannot_be_read_is_told_and_stops_nobody(
-    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+class Log:
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str]] = []
+
+    def warning(self, event: str, *, problem: str) -> None:
+        self.lines.append((event, problem))
+
+
+def test_a_vault_that_cannot_be_read_is_told_and_stops_nobody(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who asks for a card is told then."""
 
     def without_vault(file: Path) -> apsw.Connection:
@@ -139,8 +145,10 @@ def test_a_vault_that_cannot_be_read_is_told_and_stops_nobody(
         connection.execute("CREATE TEMP TABLE vault (other INTEGER)")
         return connection
 
+    log = Log()
+    monkeypatch.setattr(sqlite_warming, "log", log)
     monkeypatch.setattr(sqlite_warming, "open_reader_connection", without_vault)
     warming = Warming(path)
     warming.wait()
     warming.stop()
-    assert "the vault could not be read beforehand" in capsys.readouterr().err
+    assert log.lines == [("the vault could not be read beforehand", "SQLError")]
