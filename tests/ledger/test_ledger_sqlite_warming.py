@@ -121,20 +121,24 @@ def test_it_reads_a_part_at_a_time(path: Path) -> None:
     warming.stop()
 
 
-def test_an_empty_vault(tmp_path: Path) -> None:
-    create(tmp_path / "ledger.sqlite")
-    open_writer(tmp_path / "ledger.sqlite").close()
-    warming = Warming(tmp_path / "ledger.sqlite")
-    warming.wait()
-    warming.stop()
-
-
 class Log:
     def __init__(self) -> None:
         self.lines: list[tuple[str, str]] = []
 
     def warning(self, event: str, *, problem: str) -> None:
         self.lines.append((event, problem))
+
+
+def test_an_empty_vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is nothing to read, and that is no fault."""
+    log = Log()
+    monkeypatch.setattr(sqlite_warming, "log", log)
+    create(tmp_path / "ledger.sqlite")
+    open_writer(tmp_path / "ledger.sqlite").close()
+    warming = Warming(tmp_path / "ledger.sqlite")
+    warming.wait()
+    warming.stop()
+    assert not log.lines
 
 
 def test_a_vault_that_cannot_be_read_is_told_and_stops_nobody(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
