@@ -111,14 +111,24 @@ def test_it_ends_when_it_is_told_to(path: Path) -> None:
 
 
 def test_it_reads_a_part_at_a_time(path: Path) -> None:
-    """The log (WAL) starts over between two reads: only one that no reader holds on to does."""
-    warming = Warming(path)
+    """Between two reads the log (WAL) can start over: nobody holds on to it."""
+    writer = open_writer(path)
+    starts_over: list[tuple[int, int]] = []
+
+    class Watched(Warming):
+        def _value(self, query: str, *values: object) -> object:
+            found = super()._value(query, *values)
+            writer.execute("UPDATE vault SET last4 = '1111' WHERE rowid = 1")
+            starts_over.append(writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE))
+            return found
+
+    warming = Watched(path)
     warming.wait()
-    connection = open_writer(path)
-    connection.execute("UPDATE vault SET last4 = '1111' WHERE rowid = 1")
-    assert connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE) == (0, 0)
-    connection.close()
     warming.stop()
+    writer.close()
+    parts = CARDS // sqlite_warming.CARDS_AT_ONCE
+    assert parts > 1
+    assert starts_over == [(0, 0)] * (parts + 1 + 1 + parts)  # the index and its end; how long the table is; the table
 
 
 class Log:
