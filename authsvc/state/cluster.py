@@ -34,15 +34,13 @@ BUSY = ("CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "LOADING", "READONLY")
 BY_SCRIPT = frozenset({b"EVAL", b"EVALSHA"})
 
 Address = tuple[str, int]
+_slot_of = lru_cache(maxsize=SLOTS_REMEMBERED)(key_slot)
 
 
 class Put(Protocol):
-    """On which of a node's two links: `RedisConnection.send` or `.ask`."""
+    """On which of a node's links: `RedisConnection.send` or `.ask`."""
 
     def __call__(self, node: RedisConnection, /, *words: Word, on_reply: OnReply) -> None: ...
-
-
-_slot_of = lru_cache(maxsize=SLOTS_REMEMBERED)(key_slot)
 
 
 class ClusterConnection:
@@ -133,9 +131,11 @@ class ClusterConnection:
             self._look_soon()
             on_reply(StateDownError("the cluster names a node that is new to us"))
             return
-        if asking:
-            on(node, "ASKING", on_reply=_ignored)
-        on(node, *words, on_reply=partial(self._replied, on, words, on_reply, hops))
+        put = on
+        if asking:  # it counts for the next command of the same link, and questions are spread over several
+            put = RedisConnection.send
+            put(node, "ASKING", on_reply=_ignored)
+        put(node, *words, on_reply=partial(self._replied, on, words, on_reply, hops))
 
     # ------------------------------------------------------------------------------------------------ the map
 

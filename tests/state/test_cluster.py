@@ -81,6 +81,21 @@ async def test_a_slot_that_is_just_moving_is_asked_for_at_both_ends(
     assert await connection.call("GET", key_of_account("acc-2")) == b"here"
 
 
+async def test_many_ask_for_a_slot_that_is_just_moving(servers: Cluster, connection: ClusterConnection) -> None:
+    """ASKING counts for the next command of its link, and a node's questions are spread over several links."""
+    slot = slot_of("acc-3")
+    await connection.call("SET", key_of_account("acc-3"), "there")
+    source = owner(servers, slot)
+    target = (source + 1) % 3
+    servers.begin_move(slot, source, target)
+    servers.move_keys(slot, source, target)
+    there = await asyncio.gather(
+        *(connection.call("GET", key_of_account("acc-3")) for _ in range(200)), return_exceptions=True
+    )
+    servers.end_move(slot, target)
+    assert set(map(str, there)) == {str(b"there")}
+
+
 async def test_slots_move_while_everybody_asks(servers: Cluster, connection: ClusterConnection) -> None:
     """Counters that are raised all the time lose nothing, while their slots go round."""
     stop, raised = False, dict.fromkeys(NAMES, 0)
