@@ -392,5 +392,5 @@ async def serve(
     announce(engine)
     keep_freed()
     find_at_once()
-    with collecting_when_quiet(lambda: engine.server.in_flight > 0):
+    with collecting_when_quiet(lambda: engine.server.messages):
         return await engine.run()

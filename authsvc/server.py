@@ -45,6 +45,8 @@ class Server:
         self._most_buffered = limits.buffered_kb * 1024
         self._memory_check: asyncio.TimerHandle | None = None
         self._room = Room(limits)
+        self.messages = 0
+        """Begun so far."""
         self._in_flight = 0
         metrics.watch_in_flight(lambda: self._in_flight)
         metrics.gauges.in_flight_limit(limits.in_flight)
@@ -194,6 +196,7 @@ class Server:
 
     def begun(self) -> None:
         self._in_flight += 1
+        self.messages += 1
         if self._in_flight >= self._limit and not self._full:
             self._full = True
             self._room.served.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import subprocess
 import sys
 import weakref
@@ -49,12 +50,14 @@ class Cycle:
 
 
 @pytest.mark.parametrize(
-    ("busy", "some", "many", "collected"),
+    ("coming", "some", "many", "collected"),
     [(False, 100, 10**9, True), (True, 100, 10**9, False), (True, 100, 200, True), (False, 10**9, 10**9, False)],
-    ids=["quiet", "in the midst of messages", "too many of them", "not worth it"],
+    ids=["silence", "between two messages", "too many of them", "not worth it"],
 )
-async def test_when_it_is_collected(busy: bool, some: int, many: int, collected: bool) -> None:
-    with collecting_when_quiet(lambda: busy, look_seconds=0.01, some=some, many=many):
+async def test_when_it_is_collected(coming: bool, some: int, many: int, collected: bool) -> None:
+    """`coming`: messages have come since the last look, though nobody waits for an answer when it looks."""
+    begun = itertools.count() if coming else itertools.repeat(7)
+    with collecting_when_quiet(lambda: next(begun), look_seconds=0.01, some=some, many=many):
         assert not gc.isenabled()
         gone = weakref.ref(Cycle())
         kept = [[number] for number in range(1_000)]
@@ -64,6 +67,6 @@ async def test_when_it_is_collected(busy: bool, some: int, many: int, collected:
 
 
 async def test_after_an_error_the_collector_is_as_it_was() -> None:
-    with pytest.raises(KeyError), collecting_when_quiet(lambda: False):
+    with pytest.raises(KeyError), collecting_when_quiet(lambda: 0):
         raise KeyError
     assert (gc.isenabled(), gc.get_freeze_count()) == (True, 0)

@@ -105,6 +105,7 @@ async def test_pipelined_messages_are_answered() -> None:
         peer = await given.connect()
         peer.send(b"one", b"two", b"three")
         assert {await peer.receive() for _ in range(3)} == {b"answer to one", b"answer to two", b"answer to three"}
+        assert (given.server.messages, given.server.in_flight) == (3, 0)
 
 
 async def test_answers_leave_as_they_are_ready() -> None:
