@@ -102,6 +102,17 @@ def test_a_machine_without_a_compiler_is_told(
     assert "no C compiler" in capfd.readouterr().err
 
 
+def test_a_compiler_that_cannot_take_all_together_takes_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(native, "MODULES", ("rules/calendar.py", "rules/places.py"))
+    monkeypatch.setattr(build, "TOGETHER", ("-fno-such-thing-as-this",))
+    monkeypatch.chdir(build.ROOT)
+    build.compile_to(tmp_path / "built", tmp_path / "work")
+    assert (tmp_path / f"built/authsvc/rules/places{native.SUFFIX}").exists()
+    assert "compiled one by one" in capfd.readouterr().err
+
+
 def test_what_is_named_is_there() -> None:
     for pattern in native.MODULES:
         assert list(native.SOURCES.glob(pattern)), pattern

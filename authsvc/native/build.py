@@ -18,8 +18,13 @@ from authsvc import native
 from authsvc.native import remember
 
 ROOT = native.SOURCES.parent
-OPTIMIZE = "1"
-"""2 takes twice as long to build and gains nothing: the time goes into Python's own functions."""
+OPTIMIZE = "2"
+TOGETHER = (
+    "-flto=auto", "-fvisibility=hidden", "-fno-semantic-interposition",
+    "-falign-functions=1", "-falign-loops=1", "-falign-jumps=1",
+)  # fmt: skip
+"""All modules compiled as one, and close together: two thirds of what they are is never run, and a message finds little of the
+rest in the caches when it comes alone (docs/decisions/0051)."""
 
 
 def main() -> int:
@@ -54,7 +59,8 @@ def compile_to(built: Path, work: Path) -> None:
     modules = [str(path.relative_to(ROOT)) for path in native.sources()]
     extensions = mypycify(modules, opt_level=OPTIMIZE, debug_level="0", target_dir=str(work), multi_file=True)
     remember.put_into(work)
-    ext([*extensions, *_by_hand()], work / "lib", work)
+    _all_together(extensions, work)
+    ext(_by_hand(), work / "lib", work)
     flat = work / "lib" / "authsvc"
     for shared in (work / "lib").glob(f"*{native.SUFFIX}"):
         shutil.move(shared, flat / shared.name)
@@ -64,6 +70,23 @@ def compile_to(built: Path, work: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(path, target)
     (built / native.STAMP).write_text(stamp)
+
+
+def _all_together(extensions: list[Any], work: Path) -> None:
+    """One by one where the compiler or its linker cannot do otherwise."""
+    from setuptools.errors import CCompilerError
+
+    alone = [one.extra_compile_args for one in extensions]
+    for one in extensions:
+        one.extra_compile_args = [*one.extra_compile_args, *TOGETHER]
+        one.extra_link_args = [*one.extra_link_args, f"-O{OPTIMIZE}", *TOGETHER]
+    try:
+        ext(extensions, work / "lib", work)
+    except CCompilerError as error:
+        print(f"compiled one by one: {error}", file=sys.stderr)
+        for one, flags in zip(extensions, alone, strict=True):
+            one.extra_compile_args, one.extra_link_args = flags, []
+        ext(extensions, work / "lib", work)
 
 
 def _by_hand() -> list[Any]:

@@ -1,4 +1,4 @@
-/* Attributes and globals, remembered where they are asked for.
+/* Attributes and globals, remembered where they are asked for; and what is hardly ever run, marked as such.
 
    mypyc asks for every attribute of a class that it did not compile (all msgspec structs, all enums) and for every global of a
    module by name, each time: a sixth of what a message costs. CPython's own interpreter has remembered such answers next to the
@@ -13,6 +13,11 @@
 
 #include <Python.h>
 #include <structmember.h>
+
+/* What is called where something has failed: the compiler puts the way there apart from what runs. */
+__attribute__((cold)) void CPy_AddTraceback(const char *, const char *, int, PyObject *);
+__attribute__((cold)) void CPy_TypeErrorTraceback(const char *, const char *, int, PyObject *, const char *, PyObject *);
+__attribute__((cold)) void CPy_TypeError(const char *, PyObject *);
 
 #if PY_VERSION_HEX >= 0x030B0000 && PY_VERSION_HEX < 0x030D0000 && !defined(Py_GIL_DISABLED) && defined(__GNUC__)
 
