@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ from authsvc.codec.framing import frame
 from authsvc.config import LimitsConfig, ListenerConfig
 from authsvc.link import WRITE_BUFFER, LinkProtocol, framing_of
 from authsvc.metrics import Metrics
-from authsvc.server import FEW, MANY, Server
+from authsvc.server import A_TURN, FEW, MANY, Server
 
 
 class Gate:
@@ -151,6 +152,29 @@ async def test_many_wait_for_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
         first = await busy(given, peer)
         peer.send(*(b"%d" % number for number in range(MANY)))
         await until(lambda: len(given.gate.begun) == len(first) + MANY)
+
+
+async def test_a_crowd_is_begun_in_parts() -> None:
+    """So many in a turn of the loop: what is durable meanwhile is answered before all of them have been begun."""
+    async with stand(max_in_flight=1000) as given:
+        peer = await given.connect()
+        turns: list[int] = []
+
+        def look() -> None:
+            turns.append(len(given.gate.begun))
+            if not given.gate.begun or turns[-1] < 5 * A_TURN:
+                asyncio.get_running_loop().call_soon(look)
+
+        look()
+        given.gate.open.clear()
+        sent = [b"%d" % number for number in range(5 * A_TURN)]
+        peer.send(*sent)
+        await until(lambda: len(given.gate.begun) == len(sent))
+        begun = [after - before for before, after in itertools.pairwise(turns)]
+        assert max(begun) <= A_TURN
+        assert given.gate.begun == sent
+        given.gate.open.set()
+        assert {await peer.receive() for _ in sent} == {b"answer to " + payload for payload in sent}
 
 
 async def test_who_gathers_begins_when_hardly_anybody_is_under_way_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
