@@ -15,11 +15,8 @@ from authsvc.link import Handler, LinkProtocol, OpenLink
 from authsvc.metrics import Metrics
 from authsvc.stepping import SHARED, Stepping
 
-GATHER_SECONDS = 0.002
 FEW = 2
-"""Messages under way up to which none waits for others."""
-MANY = 16
-"""Messages that wait for no more."""
+"""Messages under way up to which the next one is begun where it is read."""
 A_TURN = 32
 """Messages begun in one turn of the loop, at most. The first of a long turn are durable before it ends, and nobody is told: a
 crowd of 250, after a pause of whatever kind, had all of its answers 50 to 90 ms late (docs/decisions/0051)."""
@@ -59,7 +56,6 @@ class Server:
         self._sweeper: asyncio.TimerHandle | None = None
         self._full = False
         self._gathered: list[tuple[LinkProtocol, bytes]] = []
-        self._gathering: asyncio.Handle | None = None
         self._soon = False
         self._beginning = False
         self._idle: asyncio.Future[None] | None = None
@@ -165,15 +161,13 @@ class Server:
             link.close()
 
     def begin(self, link: LinkProtocol, payload: bytes) -> None:
-        """At once while hardly anything is under way. Else those that come within a moment are begun together: to wake for each
-        of them costs twice as much, and they wait for the same commit anyway. Never inside of another's beginning."""
+        """At once while hardly anything is under way. Else in the next turn of the loop, with all others that were read in this
+        one: they wait for the same commit anyway. Never inside of another's beginning."""
         self._gathered.append((link, payload))
-        if self._beginning or len(self._gathered) >= MANY:
+        if self._beginning or not self._hardly_busy:
             self._begin_soon()
-        elif self._hardly_busy:
+        else:
             self._begin_gathered()
-        elif self._gathering is None:
-            self._gathering = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._begin_gathered)
 
     @property
     def _hardly_busy(self) -> bool:
@@ -181,9 +175,6 @@ class Server:
         return self._in_flight - len(self._gathered) <= FEW
 
     def _begin_gathered(self) -> None:
-        if self._gathering is not None:
-            self._gathering.cancel()
-            self._gathering = None
         self._soon = False
         first, self._gathered = self._gathered[:A_TURN], self._gathered[A_TURN:]
         self._beginning = True
@@ -197,12 +188,9 @@ class Server:
 
     def _begin_soon(self) -> None:
         """In the next turn of the loop."""
-        if self._soon:
-            return
-        if self._gathering is not None:
-            self._gathering.cancel()
-        self._gathering = asyncio.get_running_loop().call_soon(self._begin_gathered, context=SHARED)
-        self._soon = True
+        if not self._soon:
+            self._soon = True
+            asyncio.get_running_loop().call_soon(self._begin_gathered, context=SHARED)
 
     def begun(self) -> None:
         self._in_flight += 1
@@ -215,8 +203,6 @@ class Server:
 
     def ended(self) -> None:
         self._in_flight -= 1
-        if self._gathered and self._hardly_busy:
-            self._begin_soon()
         if self._idle is not None and not self._in_flight and not self._idle.done():
             self._idle.set_result(None)
         if self._full and self._in_flight <= self._limit * 3 // 4:

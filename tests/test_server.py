@@ -12,12 +12,11 @@ import pytest
 from engine_parts import until
 from prometheus_client import CollectorRegistry
 
-from authsvc import server
 from authsvc.codec.framing import frame
 from authsvc.config import LimitsConfig, ListenerConfig
 from authsvc.link import WRITE_BUFFER, LinkProtocol, framing_of
 from authsvc.metrics import Metrics
-from authsvc.server import A_TURN, FEW, MANY, Server
+from authsvc.server import A_TURN, FEW, Server
 
 
 class Gate:
@@ -131,27 +130,17 @@ async def busy(given: Stand, peer: Peer) -> list[bytes]:
     return first
 
 
-async def test_what_comes_while_others_are_under_way_is_begun_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a moment at the latest, in the order in which it came, whatever link it came by."""
-    monkeypatch.setattr(server, "GATHER_SECONDS", 0.05)
+async def test_what_comes_while_others_are_under_way_is_begun_together() -> None:
+    """In the next turn of the loop, in the order in which it came, whatever link it came by."""
     async with stand() as given:
-        peer, other = await given.connect(), await given.connect()
+        peer, _other = await given.connect(), await given.connect()
         first = await busy(given, peer)
-        peer.send(b"one")
-        await asyncio.sleep(0.01)
+        link, its = sorted(given.server._links, key=lambda link: -link.in_flight)
+        link.data_received(frame(b"one"))
+        its.data_received(frame(b"two") + frame(b"three"))
         assert given.gate.begun == first
-        other.send(b"two")
-        await until(lambda: len(given.gate.begun) > len(first))
-        assert given.gate.begun == [*first, b"one", b"two"]
-
-
-async def test_many_wait_for_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "GATHER_SECONDS", 3_600)
-    async with stand() as given:
-        peer = await given.connect()
-        first = await busy(given, peer)
-        peer.send(*(b"%d" % number for number in range(MANY)))
-        await until(lambda: len(given.gate.begun) == len(first) + MANY)
+        await asyncio.sleep(0)
+        assert given.gate.begun == [*first, b"one", b"two", b"three"]
 
 
 async def test_a_crowd_is_begun_in_parts() -> None:
@@ -177,24 +166,20 @@ async def test_a_crowd_is_begun_in_parts() -> None:
         assert {await peer.receive() for _ in sent} == {b"answer to " + payload for payload in sent}
 
 
-async def test_who_gathers_begins_when_hardly_anybody_is_under_way_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given no timer that would ever begin them, then the answers of those before do; and a stop does."""
-    monkeypatch.setattr(server, "GATHER_SECONDS", 3_600)
-    async with stand() as given:
+async def test_a_stop_still_answers_what_was_read_before_it() -> None:
+    """More of it than one turn begins."""
+    async with stand(max_in_flight=1000) as given:
         peer = await given.connect()
         await busy(given, peer)
-        peer.send(b"last")
-        await asyncio.sleep(0.01)
-        given.gate.open.set()
-        assert b"answer to last" in [await peer.receive() for _ in range(FEW + 2)]
-        given.gate.begun.clear()
-        await busy(given, peer)
-        peer.send(b"at the stop")
-        await asyncio.sleep(0.01)
+        (link,) = given.server._links
+        last = [b"%d" % number for number in range(2 * A_TURN)]
+        link.data_received(b"".join(map(frame, last)))
         draining = asyncio.create_task(given.server.drain(5))
-        await until(lambda: b"at the stop" in given.gate.begun)
+        await until(lambda: set(last) <= set(given.gate.begun))
         given.gate.open.set()
         assert await draining
+        answered = {await peer.receive() for _ in range(FEW + 1 + len(last))}
+        assert {b"answer to " + payload for payload in last} <= answered
 
 
 async def test_a_link_takes_so_many_at_once() -> None:
