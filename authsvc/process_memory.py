@@ -45,10 +45,10 @@ def collecting_when_quiet(
 ) -> Iterator[None]:
     """In a running event loop: no collection in the midst of messages. What lives at the beginning is never looked at again.
 
-    A message leaves no cycle; a call of the control API leaves some. They are collected after `some` objects, when no message
-    came from one look to the next, or after `many` whatever happens. `begun`: how many messages have come by now. That nobody
-    waits at the moment of a look says little: at some thousand a second there are such moments between two of them, and a
-    collection takes as long as some hundred messages.
+    A message leaves no cycle; a call of the control API leaves some. They are collected after `some` objects, where no message
+    came from one look to the next; each that came makes it as many more; after `many` whatever happens. `begun`: how many
+    messages have come by now. That nobody waits at the moment of a look says little: at some thousand a second there are such
+    moments between two of them, and a collection takes as long as some hundred messages.
     """
     loop = asyncio.get_running_loop()
     handle: asyncio.TimerHandle | None = None
@@ -57,7 +57,7 @@ def collecting_when_quiet(
     def look() -> None:
         nonlocal handle, before
         made, now = gc.get_count()[0], begun()
-        if made > many or (made > some and now == before):
+        if made > min(many, some * (1 + now - before)):
             gc.collect()
         before = now
         handle = loop.call_later(look_seconds, look)

@@ -51,12 +51,18 @@ class Cycle:
 
 @pytest.mark.parametrize(
     ("coming", "some", "many", "collected"),
-    [(False, 100, 10**9, True), (True, 100, 10**9, False), (True, 100, 200, True), (False, 10**9, 10**9, False)],
-    ids=["silence", "between two messages", "too many of them", "not worth it"],
+    [
+        (0, 100, 10**9, True),
+        (3, 100, 10**9, True),
+        (100, 100, 10**9, False),
+        (100, 100, 200, True),
+        (0, 10**9, 10**9, False),
+    ],
+    ids=["silence", "hardly a message", "between two messages", "too many of them", "not worth it"],
 )
-async def test_when_it_is_collected(coming: bool, some: int, many: int, collected: bool) -> None:
-    """`coming`: messages have come since the last look, though nobody waits for an answer when it looks."""
-    begun = itertools.count() if coming else itertools.repeat(7)
+async def test_when_it_is_collected(coming: int, some: int, many: int, collected: bool) -> None:
+    """`coming`: messages from one look to the next, though nobody waits for an answer when it looks."""
+    begun = itertools.count(7, coming)
     with collecting_when_quiet(lambda: next(begun), look_seconds=0.01, some=some, many=many):
         assert not gc.isenabled()
         gone = weakref.ref(Cycle())

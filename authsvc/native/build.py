@@ -23,8 +23,8 @@ TOGETHER = (
     "-flto=auto", "-fvisibility=hidden", "-fno-semantic-interposition",
     "-falign-functions=1", "-falign-loops=1", "-falign-jumps=1",
 )  # fmt: skip
-"""All modules compiled as one, and close together: two thirds of what they are is never run, and a message finds little of the
-rest in the caches when it comes alone (docs/decisions/0051)."""
+"""All modules compiled as one, and close together: a message finds little of them in the caches when it comes alone
+(docs/decisions/0051)."""
 
 
 def main() -> int:
