@@ -8,12 +8,17 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import uvloop
+from hypothesis import settings
 from postgres_server import PostgresServer
 
 from authsvc import native
 
 if os.environ.get("AUTHSVC_TESTS") == "built" and not native.use():
     pytest.exit("AUTHSVC_TESTS=built: nothing is compiled of these sources", returncode=2)
+
+# Nothing fails for having been slow: the machine is shared, and 0.2 s for an example were too few once in a run of all.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

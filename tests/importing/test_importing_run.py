@@ -147,7 +147,7 @@ CARDS = st.lists(
 
 
 @given(CARDS, st.text(max_size=20), st.integers(0, 10**12 - 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_a_mould_fills_is_what_the_rules_decide(cards: list[CardWanted], holder: str, balance: int) -> None:
     """Whatever a holder is called, whatever is owed, more amounts than a mould takes as well."""
     owing = sum(sum(each.debts.values()) for each in cards)

@@ -349,6 +349,4 @@ class MoneyMachine(RuleBasedStateMachine):
 
 
 TestMoney = MoneyMachine.TestCase
-TestMoney.settings = settings(
-    max_examples=int(os.environ.get("MONEY_GAMES", "80")), stateful_step_count=40, deadline=None
-)
+TestMoney.settings = settings(max_examples=int(os.environ.get("MONEY_GAMES", "80")), stateful_step_count=40)

@@ -104,7 +104,7 @@ IBAN = "PL61109010140000071219812874"
 LARGEST_DOCUMENT = 350_000
 """Bytes. The state document never grows above this: 500 holds, 100 cards, 64 keys and 32 early reversals, all full."""
 
-WALK = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+WALK = settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 VIRTUALS = st.sampled_from([VirtualId("card~phone"), VirtualId("card~watch")])
 AMOUNTS = st.sampled_from([0, 1, 9_99, 30_00, 50_00, 99_99, 100_00, 100_01, 120_00, 120_01, 300_00, 2_000_00])
 CARDS = st.sampled_from([CardId("card")] * 40 + [CardId("second"), CardId("third"), CardId("")])

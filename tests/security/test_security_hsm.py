@@ -75,7 +75,7 @@ def test_cvv2_in_the_other_order_of_the_expiry() -> None:
 
 
 @given(des_keys, des_keys, st.sampled_from("0123456789"), pins, pans)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_an_offered_pin_gives_the_pvv_psec_gives(zone: bytes, pvv: bytes, index: str, pin: str, pan: str) -> None:
     """Any PIN in a block under any key leads to the PVV of that PIN, ours and psec's."""
     hsm = hsm_with(zone_pin=Secret(zone), pvv=Secret(pvv), pvv_index=index)
@@ -84,7 +84,7 @@ def test_an_offered_pin_gives_the_pvv_psec_gives(zone: bytes, pvv: bytes, index:
 
 
 @given(des_keys, pans, st.text("0123456789", min_size=4, max_size=4))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_cvv2_is_the_one_psec_gives(key: bytes, pan: str, expiry: str) -> None:
     """Any card's CVV2 is psec's; where psec runs out of digits it answers short, and we go on as the standard says."""
     ours = hsm_with(cvv=Secret(key)).cvv2(pan, expiry)
@@ -105,7 +105,7 @@ def nearly_blocks(draw: st.DrawFn, pan: str) -> bytes:
 
 
 @given(pans, st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_block_is_read_as_psec_reads_it(pan: str, data: st.DataObject) -> None:
     """Whatever the clear block is: psec and we agree whether it is an ISO-0 block of that PAN."""
     clear = data.draw(nearly_blocks(pan) | st.binary(min_size=8, max_size=8))
@@ -206,7 +206,7 @@ def test_the_pin_of_a_card_by_its_device_number() -> None:
 
 
 @given(st.binary(min_size=16, max_size=16), pins, pans)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_pin_in_a_block_of_16_bytes_gives_the_same_pvv(key: bytes, pin: str, pan: str) -> None:
     """ISO-4 under the AES key leads where ISO-0 under the DES key leads."""
     block = psec.pinblock.encipher_pinblock_iso_4(key, pin, pan)

@@ -63,7 +63,7 @@ def test_the_hash_is_a_keyed_sha256() -> None:
 
 
 @given(pans, st.text(min_size=1, max_size=20))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_is_sealed_opens(pan: str, card: str) -> None:
     """A sealed PAN opens for its card, does not lie open in the blob, and is never sealed the same way twice."""
     vault = vault_over(Storage())
@@ -74,7 +74,7 @@ def test_what_is_sealed_opens(pan: str, card: str) -> None:
 
 
 @given(st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_changed_seal_does_not_open(data: st.DataObject) -> None:
     """One bit changed, or a piece cut off: the seal does not open, and the refusal holds no PAN."""
     vault = vault_over(Storage())
@@ -132,7 +132,7 @@ async def test_issuing_remembers_and_forgetting_asks_again() -> None:
 
 
 @given(st.lists(st.integers(0, 7), max_size=60), st.integers(1, 5))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_memory_keeps_the_cards_used_last(uses: list[int], capacity: int) -> None:
     """However cards are used, memory holds at most `capacity` of them, and those are the most recently used."""
     vault = vault_over(Storage(), capacity)

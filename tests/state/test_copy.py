@@ -315,7 +315,7 @@ def valkey_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         runner.run(server.stop())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(1, 10**12), min_size=1, max_size=30))
 def test_stores_in_any_order_end_at_the_newest(valkey_folder: Path, seqs: list[int]) -> None:
     """An older state never overwrites a newer one."""
