@@ -76,7 +76,7 @@ def _all_together(extensions: list[Any], work: Path) -> None:
     """One by one where the compiler or its linker cannot do otherwise."""
     from setuptools.errors import CCompilerError
 
-    alone = [one.extra_compile_args for one in extensions]
+    alone = [(one.extra_compile_args, one.extra_link_args) for one in extensions]
     for one in extensions:
         one.extra_compile_args = [*one.extra_compile_args, *TOGETHER]
         one.extra_link_args = [*one.extra_link_args, f"-O{OPTIMIZE}", *TOGETHER]
@@ -85,7 +85,7 @@ def _all_together(extensions: list[Any], work: Path) -> None:
     except CCompilerError as error:
         print(f"compiled one by one: {error}", file=sys.stderr)
         for one, flags in zip(extensions, alone, strict=True):
-            one.extra_compile_args, one.extra_link_args = flags, []
+            one.extra_compile_args, one.extra_link_args = flags
         ext(extensions, work / "lib", work)
 
 
