@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,10 +21,11 @@ import uvloop
 
 from bench import cpu
 from loadtest import accounts, mix
-from loadtest.__main__ import DEMO_MIX, open_cards, run, wallets_of
+from loadtest.__main__ import DEMO_MIX, Target, run
 from loadtest.engine import HOST, ROOT, PrivateEngine
 from loadtest.generator import Plan
 from loadtest.messages import zone_key
+from loadtest.traffic import payers_of
 
 PAGES = "SELECT name, sum(pgsize) FROM dbstat GROUP BY name"
 TABLE_OF = "SELECT name, tbl_name FROM sqlite_schema"
@@ -53,12 +55,12 @@ def main(count: int, messages: int) -> None:
     with PrivateEngine(clock="system") as engine:
         empty = _taken(engine)
         cards = accounts.prepare(engine.api, made_of.accounts, "capacity", count, lambda _done: None)
-        wallets = wallets_of(cards, zone)
-        uvloop.run(open_cards(HOST, engine.iso_port, wallets))
         opened = _taken(engine)
-        answered = uvloop.run(run(HOST, engine.iso_port, plan, made_of, wallets)).answered
+        payers = payers_of(cards, zone, accounts.fresh(made_of.accounts, cards))
+        result = uvloop.run(run(Target(HOST, engine.iso_port, zone), plan, made_of, payers))
         busy = _taken(engine)
-    _print(count, answered, empty, opened, busy)
+    _print(count, result.answered, empty, opened, busy)
+    sys.exit(0 if result.clean else 1)
 
 
 def _taken(engine: PrivateEngine) -> Taken:
@@ -70,7 +72,7 @@ def _taken(engine: PrivateEngine) -> Taken:
     decisions = int(ledger.execute("SELECT count(*) FROM journal").get)
     ledger.close()
     with redis.Redis(unix_socket_path=str(engine.data_dir / "valkey" / "valkey.sock")) as valkey:
-        copies = int(valkey.info("memory")["used_memory"])  # type: ignore[index] # redis-py's types allow a coroutine
+        copies = int(valkey.info("memory")["used_memory"])
     family = [engine.pid, *(pid for pid in _children(engine.pid) if pid != engine.valkey_pid)]
     return Taken(dict(tables), decisions, copies, sum(map(cpu.memory_mb, family)))
 
@@ -82,7 +84,7 @@ def _children(pid: int) -> list[int]:
 def _print(count: int, answered: int, empty: Taken, opened: Taken, busy: Taken) -> None:
     grown = busy.disk - opened.disk
     rows = [
-        ("disk per account (opened, loaded, a card, first messages)", (opened.disk - empty.disk) / count),
+        ("disk per account (opened, loaded, a card, its limits)", (opened.disk - empty.disk) / count),
         ("Valkey per account, new", (opened.copies - empty.copies) / count),
         (f"Valkey per account, after {answered / count:.0f} messages each", (busy.copies - empty.copies) / count),
         ("disk per message", grown / answered),

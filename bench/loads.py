@@ -14,7 +14,7 @@ from pathlib import Path
 import uvloop
 from msgspec import Struct
 
-from bench import cpu
+from bench import cores, cpu
 from loadtest import accounts, mix, report
 from loadtest.__main__ import Target, run
 from loadtest.engine import HOST, ROOT
@@ -29,12 +29,14 @@ Watch = Callable[[], Cpu]
 
 class Measured(Struct, frozen=True):
     """One load. `cpu`: microseconds a message, by who used them; `stolen`: the share of our cores that the host of the machine
-    gave to others meanwhile."""
+    gave to others meanwhile; `cores`: how quick they were; `began`: by `time.perf_counter`."""
 
     name: str
     result: report.Result
     cpu: Cpu
     stolen: float = 0.0
+    cores: Sequence[cores.Sample] = ()
+    began: float = 0.0
 
     @property
     def decisions_per_second(self) -> float:
@@ -47,11 +49,13 @@ def measure(
     name: str, port: int, zone: bytes, plan: Plan, made_of: mix.Mix, payers: Sequence[Payer], watch: Watch
 ) -> Measured:
     """Drive it from here; `watch`: seconds of processor time by who used them, up to now."""
-    before, taken, began = watch(), cpu.stolen(), time.monotonic()
-    result = uvloop.run(run(Target(HOST, port, zone), plan, made_of, payers))
-    after, stolen = watch(), (cpu.stolen() - taken) / (time.monotonic() - began) / (os.cpu_count() or 1)
+    with cores.watched() as samples:
+        before, taken, began = watch(), cpu.stolen(), time.perf_counter()
+        result = uvloop.run(run(Target(HOST, port, zone), plan, made_of, payers))
+        after, stolen = watch(), (cpu.stolen() - taken) / (time.perf_counter() - began) / (os.cpu_count() or 1)
     answered = max(1, result.answered)
-    return Measured(name, result, {who: (after[who] - before[who]) * 1e6 / answered for who in after}, stolen)
+    used = {who: (after[who] - before[who]) * 1e6 / answered for who in after}
+    return Measured(name, result, used, stolen, samples, began)
 
 
 def watching_engine(engine: int, valkey: int) -> Watch:

@@ -19,7 +19,7 @@ import click
 import msgspec
 from msgspec import Struct
 
-from bench import cpu, page
+from bench import cores, cpu, page
 from bench.loads import Watch, cards_file, watching_engine
 from bench.profile import profiled
 from loadtest import mix
@@ -123,6 +123,7 @@ def main(sim_python: str, shapes: str, seconds: float, turns: int, profiling: bo
         cards_file(mix.load(DEMO_MIX).accounts, sum(each.cards for each in wanted)) as (file, cards),
         PrivateEngine(clock="system", settings=settings, cards=file) as engine,
         mock(sim_python) as (port, pid),
+        cores.watched() as samples,
     ):
         sim = Host("iso8583sim", port, lambda: {"server": cpu.of_process(pid)})
         ours = Host("authsvc", engine.iso_port, watching_engine(engine.pid, engine.valkey_pid))
@@ -135,7 +136,8 @@ def main(sim_python: str, shapes: str, seconds: float, turns: int, profiling: bo
                 with profiled(engine.pid, seconds) as profile:
                     _turn(sim_python, each, ours, fresh, seconds)
                 click.echo("\n".join(profile.lines))
-    lines = [f"{page.machine()}, {turns} turns of {seconds:.0f} s, medians.", "", *page.table(HEADER, rows)]
+    others = f"{cores.shared(samples, cores.alone(samples)):.0%} of the time somebody else computed on the same cores"
+    lines = [f"{page.machine()}, {turns} turns of {seconds:.0f} s, medians; {others}.", "", *page.table(HEADER, rows)]
     click.echo("\n".join(lines))
     if write:
         page.put("mockhost", lines)

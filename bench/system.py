@@ -9,14 +9,16 @@ what each of them used, over the messages answered. A PostgreSQL server, which i
 
 from __future__ import annotations
 
+import statistics
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import click
 from msgspec import Struct
 from msgspec.structs import replace
 
-from bench import cpu, page
+from bench import cores, cpu, page
 from bench.loads import Measured, Watch, cards_file, measure, server, spent, watching_engine, watching_server
 from bench.profile import profiled
 from loadtest import accounts, mix, report
@@ -24,9 +26,13 @@ from loadtest.__main__ import DEMO_MIX
 from loadtest.engine import ROOT, PrivateEngine
 from loadtest.generator import Plan
 from loadtest.messages import Card, zone_key
+from loadtest.timeline import Second
 from loadtest.traffic import Payer, payers_of
 
+T = TypeVar("T")
 MOST = 10_000_000
+WHOLE = 0.9
+"""Seconds of an interval that is not the last, cut off one."""
 
 
 class Loads(Struct, frozen=True):
@@ -88,7 +94,7 @@ class Found(Struct, frozen=True):
             yield from (turn.echo, turn.plain, turn.full, turn.halved)
 
 
-def _middle(of: Sequence[Measured], by: Callable[[Measured], float]) -> Measured:
+def _middle(of: Sequence[T], by: Callable[[T], float]) -> T:
     return sorted(of, key=by)[len(of) // 2]
 
 
@@ -197,8 +203,50 @@ def _claims(found: Found) -> Iterator[str]:
     yield f"- p99 at half the rate, open loop: {_each(late, '.1f')} ms"
     stolen = [turn.halved.stolen for turn in turns]
     yield f"- of the cores, the host gave to others meanwhile: {_each(stolen, '.1%')}"
+    yield from _neighbours(found)
     names = ("engine", "ledger writer", "Valkey")
     yield "- memory: " + ", ".join(f"{name} {mb:.0f} MB" for name, mb in zip(names, found.memory, strict=True))
+
+
+def _neighbours(found: Found) -> Iterator[str]:
+    """Whether somebody else was on our cores, and what became of rate and p99 while he was and while he was not."""
+    alone = cores.alone([sample for measured in found.all for sample in measured.cores])
+    halves = [turn.halved for turn in found.turns]
+    times = [cores.shared(half.cores, alone) for half in halves]
+    yield f"- of that time, somebody else computed on the same cores (`bench/cores.py`): {_each(times, '.0%')}"
+    rates = _by_company([turn.full for turn in found.turns], alone, lambda second: second.answered)
+    late = _by_company(halves, alone, lambda second: second.p99 / 1000)
+    for what, parts, form in (
+        ("answers in a second, closed loop", rates, ".0f"),
+        ("p99 of a second at half the rate, ms", late, ".1f"),
+    ):
+        ours, theirs = (f"{part.median:{form}} (shared {part.least:.0%} to {part.most:.0%})" for part in parts)
+        yield f"- {what}, median of the third of all seconds in which the cores were most ours: {ours}; least: {theirs}"
+
+
+class Company(Struct, frozen=True):
+    """Some seconds, by how much of the cores others had: from `least` to `most`; the `median` of something in them."""
+
+    least: float
+    most: float
+    median: float
+
+
+def _by_company(loads: Sequence[Measured], alone: float, value: Callable[[Second], float]) -> tuple[Company, Company]:
+    """The third of all whole seconds in which the cores were most our own, and the third in which they were least."""
+    seconds = []
+    for load in loads:
+        for last, second in zip((0.0, *(each.at for each in load.result.timeline)), load.result.timeline, strict=False):
+            if second.at - last > WHOLE:
+                during = cores.between(load.cores, load.began + last, load.began + second.at)
+                seconds.append((cores.shared(during, alone), value(second)))
+    seconds.sort()
+    third = max(1, len(seconds) // 3)
+    ours, theirs = (
+        Company(part[0][0], part[-1][0], statistics.median(found for _, found in part))
+        for part in (seconds[:third], seconds[-third:])
+    )
+    return ours, theirs
 
 
 def _each(values: Sequence[float], form: str) -> str:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from bench import cpu, page
+from bench import cores, cpu, page
 from bench.loads import Measured, server
 from bench.profile import summed
-from bench.system import Found, Turn, _each
+from bench.system import Company, Found, Turn, _by_company, _each
 from loadtest import report
 from loadtest.messages import Card, Kind, Terminal, repeat, zone_key
-from loadtest.timeline import Tally
+from loadtest.timeline import Second, Tally
 from loadtest.wire import Link
 
 pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning:psec")
@@ -114,3 +116,68 @@ def test_what_the_host_stole_is_the_eighth_number_of_all_cores(monkeypatch: pyte
     text = f"cpu 1 2 3 4 5 6 7 {3 * cpu.TICKS} 9 10\ncpu0 1 2 3 4 5 6 7 8 9 10\n"
     monkeypatch.setattr(Path, "read_text", lambda _path: text)
     assert cpu.stolen() == 3.0
+
+
+@pytest.mark.parametrize("module", ["capacity", "growth", "imports", "mockhost", "system"])
+def test_a_measurement_says_what_it_measures(module: str) -> None:
+    """What the pages name can be started: one of them had gone on importing what was there no longer."""
+    told = subprocess.run([sys.executable, "-m", f"bench.{module}", "--help"], capture_output=True, text=True, cwd=ROOT)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert told.stdout.startswith("Usage:")
+
+
+def samples(*took: float, at: float = 0.0) -> list[cores.Sample]:
+    """One each 0.1 s."""
+    return [cores.Sample(at + number / 10, each) for number, each in enumerate(took)]
+
+
+@pytest.mark.parametrize(
+    ("took", "alone", "shared"),
+    [
+        ((5.0, 5.0, 5.4, 5.9), 5.0, 0.0),  # within a fifth: ours
+        ((5.0, 5.0, 6.1, 10.0), 5.0, 0.5),
+        ((10.0, 10.0), 10.0, 0.0),  # never alone, and nobody can tell
+        ((4.0, *[5.0] * 99), 5.0, 0.0),  # a single quick one is chance
+        ((1.0, 1.0, 1.0, *[5.0] * 97), 1.0, 0.97),
+    ],
+)
+def test_a_core_is_shared_while_the_work_takes_longer(took: tuple[float, ...], alone: float, shared: float) -> None:
+    found = samples(*took)
+    assert cores.alone(found) == alone
+    assert cores.shared(found, alone) == shared
+
+
+def test_nothing_was_seen_where_nobody_looked() -> None:
+    assert cores.shared([], 5.0) == 0.0
+
+
+def test_each_core_is_watched_while_it_lasts() -> None:
+    with cores.watched() as found:
+        began = time.perf_counter()
+        assert not found
+    assert len(found) >= len(os.sched_getaffinity(0))
+    assert all(sample.took > 0 and abs(sample.at - began) < 60 for sample in found)
+
+
+def watched_and_broken_off() -> None:
+    with cores.watched():
+        assert len(cpu.children_of(os.getpid(), "bench.cores")) == len(os.sched_getaffinity(0))
+        raise ZeroDivisionError
+
+
+def test_the_watchers_end_with_what_they_watch() -> None:
+    with pytest.raises(ZeroDivisionError):
+        watched_and_broken_off()
+    assert not cpu.children_of(os.getpid(), "bench.cores")
+
+
+def test_seconds_are_told_apart_by_who_had_the_cores() -> None:
+    """The third in which they were most ours, and that in which they were least; an interval cut off is no second."""
+    seconds = [
+        Second(at, 0, answered, 0, 0, 0, 0, 0, 0) for at, answered in ((1.0, 90), (2.0, 60), (3.0, 50), (3.2, 7))
+    ]
+    quiet, half, full = samples(*[5.0] * 10, at=100), samples(5.0, 9.0, at=101), samples(*[9.0] * 10, at=102)
+    load = measured(1)
+    load = replace(load, result=replace(load.result, timeline=seconds), cores=[*full, *quiet, *half], began=100.0)
+    ours, theirs = _by_company([load], 5.0, lambda second: second.answered)
+    assert (ours, theirs) == (Company(0.0, 0.0, 90), Company(1.0, 1.0, 50))
