@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 import uvloop
 
-from authsvc import __version__, check, config, logs, supervisor, workers
+from authsvc import __version__, check, config, logs, native, supervisor, workers
 from authsvc.cli_options import as_json_option, settings
 from authsvc.errors import AuthsvcError, ConfigError, NotThereError
 
@@ -113,6 +113,7 @@ def _announce(loaded: config.Config, started: Sequence[workers.Started]) -> None
         control = f"http://{loaded.control.host}:{each.ports['control']}"
         click.echo(f"  control API  {control}/v1   schema at /schema, also /healthz /readyz /metrics")
     click.echo(f"  data         {loaded.data_dir.resolve()}   clock: {loaded.clock}   workers: {loaded.workers}")
+    click.echo(f"  program      {native.state()}")
     for demo in started[0].seeded:
         click.echo(
             f"  demo card    {demo.pan}  PIN {demo.pin}  expiry {demo.expiry}  {demo.product}  account {demo.account}"

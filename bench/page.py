@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from authsvc import native
 from loadtest.engine import ROOT
 
 PAGE = ROOT / "docs/performance.md"
@@ -33,7 +34,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterable[s
 
 
 def machine() -> str:
-    """Where and when."""
+    """Where and when, and whether the engine was compiled."""
     model = next(
         (
             line.split(":", 1)[1].strip()
@@ -42,7 +43,8 @@ def machine() -> str:
         ),
         platform.machine(),
     )
-    return f"{datetime.now(UTC):%Y-%m-%d}, {cores()} shared cores ({model}), Python {platform.python_version()}"
+    when, python = f"{datetime.now(UTC):%Y-%m-%d}", f"Python {platform.python_version()}"
+    return f"{when}, {cores()} shared cores ({model}), {python}, engine {native.state()}"
 
 
 def cores() -> int:

@@ -74,6 +74,27 @@ def test_without_a_build_the_sources_run(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert not native.in_use()
 
 
+@pytest.mark.parametrize(
+    ("built_of", "setting", "state"),
+    [
+        ("these sources", "", "compiled"),
+        ("these sources", "0", "not compiled: AUTHSVC_NATIVE=0"),
+        ("other sources", "", "NOT compiled: what was built is of other sources"),
+        ("", "", "NOT compiled: nothing has been built here"),
+    ],
+)
+def test_whoever_starts_it_is_told_which_program_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, built_of: str, setting: str, state: str
+) -> None:
+    """A build that is out of date takes twice as long for a message, and nothing else tells."""
+    monkeypatch.setattr(native, "BUILT", tmp_path)
+    monkeypatch.setattr(native, "stamp", lambda: "these sources")
+    monkeypatch.setenv("AUTHSVC_NATIVE", setting)
+    if built_of:
+        (tmp_path / native.STAMP).write_text(built_of)
+    assert native.state().startswith(state)
+
+
 def test_an_edit_is_another_stamp(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Of what is compiled or may be imported by it; not of the command line, nor of the control API."""
     for name in ("rules/limits.py", "model/names.py", "cli_top.py", "control/app.py", "codec/cut.c"):

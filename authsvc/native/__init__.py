@@ -106,6 +106,17 @@ def use() -> bool:
     return True
 
 
+def state() -> str:
+    """Which program a command of this installation runs, in words: the sources take about twice as long for a message."""
+    if os.environ.get("AUTHSVC_NATIVE") == "0":
+        return "not compiled: AUTHSVC_NATIVE=0"
+    if is_current():
+        return "compiled"
+    if (BUILT / STAMP).exists():
+        return "NOT compiled: what was built is of other sources, make setup builds it again"
+    return "NOT compiled: nothing has been built here, make setup does where there is a C compiler"
+
+
 def in_use() -> bool:
     """Whether this process runs the compiled modules."""
     return any(isinstance(finder, _Built) for finder in sys.meta_path)
