@@ -81,7 +81,8 @@ class SqliteReader:
         # "stan <> ''", "stan = ''" and "key <> 0" are what the partial indexes ask for, here and below.
         by_stan = "INDEXED BY journal_stan WHERE stan <> '' AND stan = ?1"
         found_by = by_stan if stan else "INDEXED BY journal_key WHERE stan = ''"
-        query = f"{_ROW} {found_by} AND account = ?2 AND key = ?3 AND key <> 0 ORDER BY seq LIMIT 1"
+        # By position, which is the order of the index: to sort by seq, the same within an account, it would make a tree.
+        query = f"{_ROW} {found_by} AND account = ?2 AND key = ?3 AND key <> 0 ORDER BY position LIMIT 1"
         rows = self._rows(query, stan, account, key)
         return next((row.decision for row in rows), None)
 
@@ -92,7 +93,7 @@ class SqliteReader:
         kind = PRESENTMENT if original.mti[:3] == "022" else AUTHORIZATION
         # Left to itself the planner goes through all decisions of the account.
         found_by = f"INDEXED BY journal_{column} WHERE {column} = ? AND {column} <> ''"
-        query = f"{_ROW} {found_by} AND account = ? AND kind = ? ORDER BY seq DESC"
+        query = f"{_ROW} {found_by} AND account = ? AND kind = ? ORDER BY position DESC"
         newest: Decision | None = None
         for row in self._rows(query, value, account, kind):
             request = row.decision.request

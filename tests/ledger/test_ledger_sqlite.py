@@ -27,6 +27,7 @@ from authsvc.ledger.sqlite import PART_ROWS, SqliteLedger, Writer
 from authsvc.ledger.sqlite_file import SCHEMA_VERSION, open_reader_connection, open_writer
 from authsvc.ledger.sqlite_reader import SqliteReader, open_reader
 from authsvc.ledger.sqlite_writer import write
+from authsvc.model import Original
 from authsvc.rules.evolve import evolve
 
 
@@ -242,6 +243,24 @@ async def test_a_repeat_is_looked_up_by_a_plan_made_once(path: Path) -> None:
             plans.clear()
     reader.close()
     assert not plans
+
+
+async def test_what_a_message_asks_for_lies_in_order_already(path: Path) -> None:
+    """An account with more messages in a day than its document has keys asks for each: what is found is not sorted in a tree."""
+    async with opened(path) as ledger:
+        await take(ledger, unborn("acc"), approve(unborn("acc"), "000001", key=1))
+    connection = open_reader_connection(path)
+    reader, asked = SqliteReader(connection), list[tuple[str, Any]]()
+    connection.exec_trace = lambda _cursor, query, values: asked.append((query, values)) or True
+    reader.earlier("acc", 1, "000001")
+    reader.earlier("acc", 1, "")
+    reader.original("acc", "card-1", Original(mti="0100", stan="000001"), "T", "M")
+    reader.original("acc", "card-1", Original(mti="0100", rrn="000000000001"), "T", "M")
+    connection.exec_trace = None
+    plans = [list(connection.execute(f"EXPLAIN QUERY PLAN {query}", values)) for query, values in asked]
+    reader.close()
+    assert len(plans) >= 4
+    assert "TEMP B-TREE" not in str(plans)
 
 
 async def test_a_document_of_the_middle_of_a_batch(path: Path) -> None:
