@@ -246,7 +246,7 @@ async def test_a_repeat_is_looked_up_by_a_plan_made_once(path: Path) -> None:
 
 
 async def test_what_a_message_asks_for_lies_in_order_already(path: Path) -> None:
-    """An account with more messages in a day than its document has keys asks for each: what is found is not sorted in a tree."""
+    """An account with more messages in a day than its document has keys asks for each: nothing is sorted in a tree."""
     async with opened(path) as ledger:
         await take(ledger, unborn("acc"), approve(unborn("acc"), "000001", key=1))
     connection = open_reader_connection(path)
