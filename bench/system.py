@@ -12,7 +12,6 @@ from __future__ import annotations
 import statistics
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
 
 import click
 from msgspec import Struct
@@ -29,7 +28,6 @@ from loadtest.messages import Card, zone_key
 from loadtest.timeline import Second
 from loadtest.traffic import Payer, payers_of
 
-T = TypeVar("T")
 MOST = 10_000_000
 WHOLE = 0.9
 """Seconds of an interval that is not the last, cut off one."""
@@ -94,7 +92,7 @@ class Found(Struct, frozen=True):
             yield from (turn.echo, turn.plain, turn.full, turn.halved)
 
 
-def _middle(of: Sequence[T], by: Callable[[T], float]) -> T:
+def _middle(of: Sequence[Measured], by: Callable[[Measured], float]) -> Measured:
     return sorted(of, key=by)[len(of) // 2]
 
 
@@ -220,8 +218,9 @@ def _neighbours(found: Found) -> Iterator[str]:
         ("answers in a second, closed loop", rates, ".0f"),
         ("p99 of a second at half the rate, ms", late, ".1f"),
     ):
-        ours, theirs = (f"{part.median:{form}} (shared {part.least:.0%} to {part.most:.0%})" for part in parts)
-        yield f"- {what}, median of the third of all seconds in which the cores were most ours: {ours}; least: {theirs}"
+        if parts is not None:
+            ours, theirs = (f"{part.median:{form}} (shared {part.least:.0%} to {part.most:.0%})" for part in parts)
+            yield f"- {what}, median of the third of all seconds in which the cores were most ours: {ours}; least: {theirs}"
 
 
 class Company(Struct, frozen=True):
@@ -232,14 +231,19 @@ class Company(Struct, frozen=True):
     median: float
 
 
-def _by_company(loads: Sequence[Measured], alone: float, value: Callable[[Second], float]) -> tuple[Company, Company]:
-    """The third of all whole seconds in which the cores were most our own, and the third in which they were least."""
+def _by_company(
+    loads: Sequence[Measured], alone: float, value: Callable[[Second], float]
+) -> tuple[Company, Company] | None:
+    """The third of all whole seconds in which the cores were most our own, and the third in which they were least; None where a
+    load took no whole second."""
     seconds = []
     for load in loads:
         for last, second in zip((0.0, *(each.at for each in load.result.timeline)), load.result.timeline, strict=False):
             if second.at - last > WHOLE:
                 during = cores.between(load.cores, load.began + last, load.began + second.at)
                 seconds.append((cores.shared(during, alone), value(second)))
+    if not seconds:
+        return None
     seconds.sort()
     third = max(1, len(seconds) // 3)
     ours, theirs = (

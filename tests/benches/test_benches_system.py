@@ -179,5 +179,5 @@ def test_seconds_are_told_apart_by_who_had_the_cores() -> None:
     quiet, half, full = samples(*[5.0] * 10, at=100), samples(5.0, 9.0, at=101), samples(*[9.0] * 10, at=102)
     load = measured(1)
     load = replace(load, result=replace(load.result, timeline=seconds), cores=[*full, *quiet, *half], began=100.0)
-    ours, theirs = _by_company([load], 5.0, lambda second: second.answered)
-    assert (ours, theirs) == (Company(0.0, 0.0, 90), Company(1.0, 1.0, 50))
+    assert _by_company([load], 5.0, lambda second: second.answered) == (Company(0.0, 0.0, 90), Company(1.0, 1.0, 50))
+    assert _by_company([measured(1)], 5.0, lambda second: second.answered) is None
