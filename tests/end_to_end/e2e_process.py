@@ -22,9 +22,18 @@ START_SECONDS = 30
 STOP_SECONDS = 20
 
 
+_WORKER, _WORKERS = (
+    int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]),
+    int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
+)
+_PORTS = range(12_000 + _WORKER, 32_000, _WORKERS)
+_in_no_order = iter(random.sample(_PORTS, len(_PORTS)))
+
+
 def free_port() -> int:
-    """A port nobody listens on, below those that the system gives to outgoing connections."""
-    for port in random.sample(range(12_000, 32_000), 100):
+    """A port nobody listens on, below those that the system gives to outgoing connections; never the same again, here or in
+    another worker of the tests: between this and its use anybody might be given it."""
+    for port in _in_no_order:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)):
                 return port

@@ -81,6 +81,16 @@ async def patient(connection: RedisConnection, journal: Journal) -> AsyncIterato
     await copy.close()
 
 
+@pytest.fixture
+async def unhurried(valkey: EmbeddedValkey) -> AsyncIterator[RedisConnection]:
+    """Eighty megabytes may take their time on a busy machine."""
+    link = RedisConnection(valkey.url, timeout_ms=20_000)
+    await link.start()
+    await link.call("SCRIPT", "LOAD", STORE_FORWARD)
+    yield link
+    await link.close()
+
+
 def misses(registry: CollectorRegistry, cause: str) -> float:
     return registry.get_sample_value("authsvc_state_misses_total", {"cause": cause}) or 0
 
@@ -147,9 +157,12 @@ def long_ones() -> list[Head]:
     return [Head(Account(AccountId(f"a{n}"), "x" * 4_000_000, 2), bytes(32)) for n in range(20)]
 
 
-async def test_a_question_does_not_stand_behind_what_redis_is_told(patient: RedisState, journal: Journal) -> None:
+async def test_a_question_does_not_stand_behind_what_redis_is_told(
+    unhurried: RedisConnection, journal: Journal
+) -> None:
     """Megabytes of states are on their way: each of them is found here, and an account that Redis has is read before they
     have arrived."""
+    patient = RedisState(unhurried, journal, Metrics(CollectorRegistry()), patience=0.1)
     patient.store(head(1))
     patient.call_for(ANNA)
     assert await patient.peek(ANNA) == head(1)
@@ -165,10 +178,12 @@ async def test_a_question_does_not_stand_behind_what_redis_is_told(patient: Redi
     assert await patient.load(ANNA) == head(1)
     assert not journal.reads
     assert not patient._told  # what has arrived is kept by Redis alone
+    await patient.close()
 
 
-async def test_where_others_decide_a_question_stands_in_line(state: RedisState) -> None:
+async def test_where_others_decide_a_question_stands_in_line(unhurried: RedisConnection, journal: Journal) -> None:
     """What they tell Redis does so too: who overtakes both finds what is old, and loses the race."""
+    state = RedisState(unhurried, journal, Metrics(CollectorRegistry()))
     state.store(head(1))
     assert await state.peek(ANNA) == head(1)
     for each in long_ones():
@@ -177,6 +192,7 @@ async def test_where_others_decide_a_question_stands_in_line(state: RedisState) 
     await asyncio.sleep(0)
     assert await state.load(ANNA) == head(1)
     assert arrived.done()
+    await state.close()
 
 
 async def test_where_others_decide_redis_is_asked_always(state: RedisState, admin: redis.Redis) -> None:
