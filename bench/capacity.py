@@ -6,8 +6,6 @@ what the ledger's pages say (`dbstat`), table by table, not what the file system
 
 from __future__ import annotations
 
-import os
-import platform
 import sys
 from collections import defaultdict
 from collections.abc import Mapping
@@ -19,7 +17,7 @@ import click
 import redis
 import uvloop
 
-from bench import cpu
+from bench import cpu, page
 from loadtest import accounts, mix
 from loadtest.__main__ import DEMO_MIX, Target, run
 from loadtest.engine import HOST, ROOT, PrivateEngine
@@ -91,7 +89,7 @@ def _print(count: int, answered: int, empty: Taken, opened: Taken, busy: Taken) 
     ]
     tables = [(name, (size - opened.tables.get(name, 0)) / answered) for name, size in busy.tables.items()]
     rows += [(f"… of it `{name}` with its indexes", size) for name, size in sorted(tables, key=lambda each: -each[1])]
-    click.echo(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}")
+    click.echo(page.machine())
     click.echo(
         f"{count} accounts, {answered} messages of the demo mix, {busy.decisions - opened.decisions} decisions\n"
     )
