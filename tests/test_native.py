@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from msgspec import json
+from msgspec import Struct, json
 
 from authsvc import native
 from authsvc.native import build
@@ -27,10 +29,10 @@ Seen = Callable[..., dict[str, object]]
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two small modules, compiled for real."""
+    """Three small modules, compiled for real."""
     folder = tmp_path_factory.mktemp("native")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(native, "MODULES", ("rules/calendar.py", "rules/places.py"))
+        patched.setattr(native, "MODULES", ("codec/originals.py", "rules/calendar.py", "rules/places.py"))
         patched.chdir(build.ROOT)
         build.compile_to(folder / "built", folder / "work")
     return folder / "built"
@@ -43,7 +45,7 @@ def seen(built: Path) -> Seen:
     def run(before: str = "", **environment: str) -> dict[str, object]:
         program = f"""
 from pathlib import Path
-from msgspec import json
+from msgspec import Struct, json
 from authsvc import native
 native.BUILT = Path({str(built)!r})
 """
@@ -151,3 +153,33 @@ def test_nothing_is_awaited_in_a_handler() -> None:
         if any(isinstance(each, ast.Await | ast.Yield | ast.YieldFrom) for each in ast.walk(step))
     ]
     assert not awaiting
+
+
+@pytest.mark.parametrize("path", native.sources(), ids=lambda path: path.stem)
+def test_a_struct_has_by_its_base_what_its_keywords_say(path: Path) -> None:
+    """Compiled (mypyc 2.4), the keywords of a class statement are forgotten: a hold list told `{"amounts": …}` for `[…]`, and
+    the copies that the sources had written could not be read. What a base has is inherited, if that is not compiled."""
+    name = ".".join(("authsvc", *path.relative_to(native.SOURCES).with_suffix("").parts))
+    module = importlib.import_module(name)
+    compiled = {
+        ".".join(("authsvc", *one.relative_to(native.SOURCES).with_suffix("").parts)) for one in native.sources()
+    }
+    for struct in vars(module).values():
+        if isinstance(struct, type) and issubclass(struct, Struct) and struct.__module__ == name:
+            (base,) = struct.__bases__
+            assert base.__module__ not in compiled
+            assert (struct, configured(struct)) == (struct, configured(base))
+
+
+def configured(struct: Any) -> dict[str, object]:
+    """What the keywords of its statement came to."""
+    found = struct.__struct_config__
+    return {name: getattr(found, name) for name in dir(found) if not name.startswith("_")}
+
+
+def test_a_compiled_struct_is_what_its_source_is(seen: Seen) -> None:
+    found = seen(
+        "native.use()\nfrom authsvc.codec.originals import OriginalData as made\n"
+        "config = made.__struct_config__\nassert (config.frozen, config.gc) == (True, False), config\n"
+    )
+    assert found["used"] is True

@@ -27,6 +27,9 @@ LIMIT = 3
 def name_of(thing: Any) -> Any:
     return thing.name
 
+def all_of(thing: Any, names: list[str]) -> list[Any]:
+    return [getattr(thing, name) for name in names]
+
 def limit() -> Any:
     return LIMIT
 """
@@ -42,7 +45,7 @@ def asks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         patched.chdir(folder)
         Path("asks_compiled.py").write_text(SOURCE)
         extensions = mypycify(["asks_compiled.py"], opt_level="1", target_dir="work", multi_file=True)
-        assert remember.put_into(Path("work")) == 1  # the one global
+        remember.put_into(Path("work"))
         extensions[0].extra_compile_args.append(
             "-DHOPELESS=1000000000"
         )  # no kind of object spoils the place for the others
@@ -164,6 +167,13 @@ def test_a_class_that_is_gone_is_not_taken_for_the_next(asks: Any) -> None:
         )
 
 
+def test_a_name_that_is_not_always_the_same(asks: Any) -> None:
+    """One place in the code, one class, several attributes: so the audit trail asks. It was told the first each time."""
+    kind = msgspec.defstruct("kind", ["name", "balance", "status"])
+    for _ in range(3):
+        assert asks.all_of(kind("anna", 100, "open"), ["name", "balance", "status"]) == ["anna", 100, "open"]
+
+
 def test_a_descriptor_that_changes_its_mind(asks: Any) -> None:
     class Fickle:
         asked = 0
@@ -218,9 +228,31 @@ def test_nothing_is_kept_alive_by_being_asked(asks: Any) -> None:
     assert sys.getrefcount(value) == before
 
 
+ASKS = """
+    cpy_r_r1 = CPyStatics[7]; /* 'name' */
+    cpy_r_r2 = CPyObject_GetAttr(cpy_r_thing, cpy_r_r1);
+    cpy_r_r3 = CPyObject_GetAttr(cpy_r_thing, cpy_r_name);
+    cpy_r_r4 = CPyStatic_asks___globals;
+    cpy_r_r5 = CPyStatics[8]; /* 'LIMIT' */
+    cpy_r_r6 = CPyDict_GetItem(cpy_r_r4, cpy_r_r5);
+"""
+
+
+def test_what_is_asked_by_a_literal_is_remembered(tmp_path: Path) -> None:
+    path = tmp_path / "__native_asks.c"
+    path.write_text('#include "__native_asks.h"\n' + ASKS)
+    assert remember.put_into(tmp_path) == (1, 1)
+    asked = [line.split(" = ")[1] for line in path.read_text().splitlines() if "(" in line]
+    assert asked == [
+        "AUTHSVC_ATTRIBUTE(cpy_r_thing, cpy_r_r1);",
+        "CPyObject_GetAttr(cpy_r_thing, cpy_r_name);",
+        "AUTHSVC_GLOBAL(cpy_r_r4, cpy_r_r5);",
+    ]
+
+
 def test_code_that_mypyc_writes_otherwise_is_told(tmp_path: Path) -> None:
     (tmp_path / "__native_odd.c").write_text('#include "__native_x.h"\nint f(void) { return 0; }\n')
-    with pytest.raises(ValueError, match="asks for no global"):
+    with pytest.raises(ValueError, match="asks for no attribute, or for no global"):
         remember.put_into(tmp_path)
     (tmp_path / "__native_odd.c").write_text("int f(void) { return 0; }\n")
     with pytest.raises(ValueError, match="includes no header"):

@@ -8,10 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from msgspec import Struct
-
 from authsvc.codec.misfit import MisfitError, shape
 from authsvc.model import Minor
+from authsvc.model.values import Value
 
 GROUP = 20
 CASHBACK, AVAILABLE = "40", "02"
@@ -24,7 +23,7 @@ _PARTS = (
 )
 
 
-class AdditionalAmount(Struct, frozen=True, gc=False):
+class AdditionalAmount(Value, frozen=True, gc=False):
     """`account_type`: as in digits 3 and 4 of DE3; `amount_type`: as "02", available; `currency`: ISO 4217 numeric; `minor`:
     in its minor units, never below zero: `debit` is the sign."""
 

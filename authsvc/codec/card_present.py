@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from msgspec import Struct
-
 from authsvc.codec import emv, track
 from authsvc.codec.reference import Fields
 from authsvc.model import Entry
+from authsvc.model.values import Value
 
 STRIPE = frozenset({Entry.FALLBACK, Entry.STRIPE, Entry.CONTACTLESS_STRIPE})
 ChipAnswer = Callable[[str], str]
@@ -32,7 +31,7 @@ class Checks(Protocol):
         """Tag 91 for a right cryptogram and the DE39 of the answer."""
 
 
-class ChipData(Struct, frozen=True, gc=False):
+class ChipData(Value, frozen=True, gc=False):
     """A cryptogram and what it takes to check it. `sequence`: PAN sequence number, two digits; `data`: what was signed,
     without the issuer's part; `counter`: 9F36; `unpredictable`: 9F37; `issuer_data`: 9F10; `cryptogram`: 9F26."""
 
@@ -44,7 +43,7 @@ class ChipData(Struct, frozen=True, gc=False):
     cryptogram: bytes
 
 
-class CardPresent(Struct, frozen=True, gc=False):
+class CardPresent(Value, frozen=True, gc=False):
     """What was found out: see the fields of the same names in `model.Authorization`. `answer`: makes DE55 of the answer,
     for a right cryptogram alone."""
 

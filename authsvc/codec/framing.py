@@ -6,16 +6,16 @@ A frame is a length and that many bytes. How the length is written is chosen per
 
 from __future__ import annotations
 
-from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from authsvc.errors import PeerError
+from authsvc.model.values import Value
 
 TPDU_BYTES = 5
 _ZEROS = b"\0\0"
 
 
-class Framing(Struct, frozen=True, gc=False):
+class Framing(Value, frozen=True, gc=False):
     """`width`: bytes of the length; `ascii`: in ASCII digits, else big-endian binary; `inclusive`: it counts the header
     too; `tpdu`: five bytes of addresses begin every payload; `vap`: two zero bytes follow the length (jPOS VAPChannel)."""
 

@@ -5,16 +5,15 @@ Source: ISO 8583:1987 DE90 and DE95; `wire.md` section 3.
 
 from __future__ import annotations
 
-from msgspec import Struct
-
 from authsvc.codec.misfit import MisfitError, shape
 from authsvc.model import Minor
+from authsvc.model.values import Value
 
 SIZE = 42
 AMOUNT = 12
 
 
-class OriginalData(Struct, frozen=True, gc=False):
+class OriginalData(Value, frozen=True, gc=False):
     """DE90. `mti`: 4 digits, `stan`: 6, `sent`: DE7 of the original, MMDDhhmmss, `acquirer` and `forwarder`: 11 each, with
     their zeros in front. A part of zeros alone is one that the sender does not know."""
 
@@ -42,7 +41,7 @@ def build_original(original: OriginalData) -> str:
     return text
 
 
-class Replacement(Struct, frozen=True, gc=False):
+class Replacement(Value, frozen=True, gc=False):
     """DE95. `amount`: what the original is to become, in minor units of DE49; `settlement`, 12 characters, `fee` and
     `settlement_fee`, 9 each: as they came, because senders that do not use them fill them with zeros or with blanks."""
 

@@ -6,10 +6,9 @@ Track 2: PAN, separator, expiry 4, service code 3, the issuer's own: PIN verific
 
 from __future__ import annotations
 
-from msgspec import Struct
-
 from authsvc.codec.misfit import MisfitError, shape
 from authsvc.codec.reference import Fields
+from authsvc.model.values import Value
 
 SEPARATOR = "="
 SERVICE_CODE = slice(4, 7)
@@ -21,7 +20,7 @@ NONE = "000"
 _FIELD = "DE35"
 
 
-class Track2(Struct, frozen=True, gc=False):
+class Track2(Value, frozen=True, gc=False):
     """`expiry`: YYMM, `service_code`: 3 digits, each "" where a separator stands in its place or the track ends before it;
     `discretionary`: the issuer's own part. Never printed."""
 
@@ -34,7 +33,7 @@ class Track2(Struct, frozen=True, gc=False):
         return "Track2(***)"
 
 
-class StripeCvv(Struct, frozen=True, gc=False):
+class StripeCvv(Value, frozen=True, gc=False):
     """`expiry`: YYMM, `service_code` and `cvv` as the track has them, each of digits. Never printed."""
 
     expiry: str

@@ -9,8 +9,6 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Protocol
 
-from msgspec import Struct
-
 from authsvc.codec import amounts, card_present, subfields, track
 from authsvc.codec.originals import parse_original, parse_replacement
 from authsvc.codec.reference import Fields
@@ -27,6 +25,7 @@ from authsvc.model import (
     Presentment,
     Reversal,
 )
+from authsvc.model.values import Value
 
 AUTHORIZATIONS = frozenset({"0100", "0101", "0120", "0121", "0200", "0201"})
 REVERSALS = frozenset({"0400", "0401", "0420", "0421"})
@@ -86,7 +85,7 @@ class Checks(card_present.Checks, Protocol):
         """Whether `cvv2` is that of `pan` and `expiry` (YYMM)."""
 
 
-class Received(Struct, frozen=True, gc=False):
+class Received(Value, frozen=True, gc=False):
     """A message understood. `offered_pvv`: PVV of the PIN that came with it, "" without; compare, then forget it.
     `chip_answer`: makes DE55 of the answer from its DE39; None where no right cryptogram came."""
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
-from msgspec import Struct
 
 from authsvc.model.holds import Hold
 from authsvc.model.names import CardId, HoldId, Minor, UnixMs
 from authsvc.model.numbers import NO_NUMBERS, Numbers, numbers_of
+from authsvc.model.values import ListedValue, Value
 
 NEVER = UnixMs(2**63 - 1)
 PART = 16
@@ -27,7 +27,7 @@ _START, _NEXT = b'{"id":"', b',{"id":"'
 """Of a hold, and of one that follows another."""
 
 
-class _Brief(Struct, frozen=True, gc=False):
+class _Brief(Value, frozen=True, gc=False):
     """What is read of every hold."""
 
     card: CardId
@@ -35,7 +35,7 @@ class _Brief(Struct, frozen=True, gc=False):
     expires: UnixMs
 
 
-class _Told(Struct, frozen=True, gc=False, array_like=True):
+class _Told(ListedValue, frozen=True, gc=False, array_like=True):
     """What holds come to: by card, and when each expires."""
 
     amounts: dict[CardId, int]

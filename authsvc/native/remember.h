@@ -125,8 +125,8 @@ static inline PyObject *global(PyObject *globals, PyObject *name, Global *at) {
 }
 #pragma GCC diagnostic pop
 
-#undef CPyObject_GetAttr
-#define CPyObject_GetAttr(object, name)                                                                                        \
+/* Each stands for one name: `remember.py` puts them where mypyc asks by a literal, and leaves `getattr(thing, variable)` alone. */
+#define AUTHSVC_ATTRIBUTE(object, name)                                                                                        \
     ({                                                                                                                         \
         static Attribute remembered = {.version = NOTHING};                                                                    \
         attribute((object), (name), &remembered);                                                                              \
@@ -139,6 +139,7 @@ static inline PyObject *global(PyObject *globals, PyObject *name, Global *at) {
 
 #else
 
+#define AUTHSVC_ATTRIBUTE(object, name) CPyObject_GetAttr((object), (name))
 #define AUTHSVC_GLOBAL(globals, name) CPyDict_GetItem((globals), (name))
 
 #endif

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from msgspec import Struct
-
 from authsvc.model import Day, Decision, Foreign, Minor, Posted, PostingId, PostingKind, PostingReduced, UnixMs
+from authsvc.model.values import Value
 from authsvc.rules.business_days import is_business_day, moment_of, next_day
 
 FIRST_DAY, LAST_DAY = 8, 7
 
 
-class Period(Struct, frozen=True):
+class Period(Value, frozen=True, gc=False):
     """From the first moment of `first` to the last of `last`, Warsaw days. `closes`: the day it is closed on."""
 
     first: Day
@@ -41,7 +40,7 @@ def period(month: str) -> Period:
     return Period(Day(first.isoformat()), Day(last.isoformat()), Day(closes.isoformat()))
 
 
-class Line(Struct, frozen=True):
+class Line(Value, frozen=True, gc=False):
     """One movement. `amount`: grosze, above zero for the holder, below zero from them; `balance`: after it; `reversal`: it
     takes an earlier one back, whole or in part; `foreign`: how a foreign amount came to PLN."""
 

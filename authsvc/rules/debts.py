@@ -11,15 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from msgspec import Struct
-
 from authsvc.model import Account, CardId, Minor, PostingKind
+from authsvc.model.values import Value
 from authsvc.products import Product
 
 K = TypeVar("K")
 
 
-class Owing(Struct, frozen=True, gc=False):
+class Owing(Value, frozen=True, gc=False):
     """After a posting: the balance; the debts of cards that change; the whole debt by what it is for."""
 
     balance: Minor

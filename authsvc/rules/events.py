@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import StrEnum
 
-from msgspec import Struct
-
 from authsvc.model import (
     Approved,
     BlockCard,
@@ -22,6 +20,7 @@ from authsvc.model import (
     Refused,
     UnixMs,
 )
+from authsvc.model.values import Value
 from authsvc.rules.explain import percent
 
 
@@ -36,7 +35,7 @@ class Happened(StrEnum):
     MARGIN_NOTICE = "margin_notice"  # S §27.5 (second), W §14.5, P §19
 
 
-class Event(Struct, frozen=True, omit_defaults=True):
+class Event(Value, frozen=True, gc=False):
     """`id`: `ACCOUNT:SEQ:N`, never given twice; `at`: when it happened; `card`, `hold`: what it is about, "" if nothing."""
 
     id: str

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from msgspec import Struct
-
 from authsvc.model import (
     PLN,
     Account,
@@ -28,6 +26,7 @@ from authsvc.model import (
     UnixMs,
     names,
 )
+from authsvc.model.values import Value
 from authsvc.rules.calendar import DAY_MS
 from authsvc.rules.currency import CREDITS
 
@@ -38,7 +37,7 @@ MAX_EARLY_REVERSALS = 32
 is not working."""
 
 
-class Missing(Struct, frozen=True, gc=False):
+class Missing(Value, frozen=True, gc=False):
     """What has to be fetched from the journal before `decide`: the decision on this key; the original of a reversal."""
 
     earlier: bool

@@ -6,7 +6,6 @@ authorization counted is not counted again; a presentment without one counts as 
 
 from __future__ import annotations
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from authsvc.model import (
@@ -30,6 +29,7 @@ from authsvc.model import (
     Refused,
     Step,
 )
+from authsvc.model.values import Value
 from authsvc.rules import currency, incremental, limits, posting
 from authsvc.rules.approve import APPROVED
 from authsvc.rules.case import Case
@@ -45,7 +45,7 @@ FLAGS: dict[str, tuple[str, ...]] = {
 }
 
 
-class Matched(Struct, frozen=True, gc=False):
+class Matched(Value, frozen=True, gc=False):
     """What a presentment belongs to. `how`: for people; `hold`: the open one; `counted`: whether the day's limits were used by
     its authorization, and still are."""
 

@@ -98,6 +98,12 @@ def one_by_one(shapes: list[tuple[int, CardId, int]]) -> HoldList:
     return kept
 
 
+def test_what_is_told_of_them_is_the_same_by_whichever_program() -> None:
+    """The copy in Redis has it; compiled, it was an object, and neither program could read what the other had written."""
+    kept = holds_of(holds([(100, CARDS[0], 3), (20, CARDS[1], 2), (3, CARDS[0], 4)]))
+    assert kept.told == b'[{"card-1":103,"card-2":20},[3,2,4]]'
+
+
 @given(SHAPES, st.integers(0, 11))
 def test_what_they_come_to(shapes: list[tuple[int, CardId, int]], moment: int) -> None:
     """Made, read, or grown one by one: the same sums as over the holds themselves."""
