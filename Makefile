@@ -1,12 +1,14 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-built check bench fuzz fuzzlinks load observe dashboards conformance clean lock
+.PHONY: help setup run demo test test-source check bench fuzz fuzzlinks load observe dashboards conformance clean lock
 VENV := .venv
 PY := $(VENV)/bin/python
 CONFIG ?= config/demo.toml
 # Two files of tests at a time; `make test AT_ONCE=` for one.
 AT_ONCE ?= -n 2 --dist loadfile
-# What a compiled module could do otherwise than its source (docs/decisions/0042).
-COMPILED := tests/codec tests/rules tests/model tests/security tests/state tests/ledger
+# Tests of what may be compiled (docs/decisions/0042), and those that put something else in its place: once more, on the sources.
+FROM_SOURCE := tests/codec tests/rules tests/model tests/security tests/state tests/ledger \
+	tests/test_native.py tests/test_pipeline.py tests/test_faults_tell_nothing.py
+IS_COMPILED = $(PY) -c "from authsvc import native; raise SystemExit(not native.is_current())"
 
 help:   ## list these targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*##/:/' | awk -F: '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -26,15 +28,15 @@ run: setup   ## start everything (Valkey, SQLite, engine, control API) with demo
 demo: setup   ## play a story against the running engine and explain each answer
 	@$(PY) -m loadtest.story
 
-# The engines that tests start run compiled, as its users' do; what a test calls in its own process runs from source.
-test: setup   ## the whole test suite, then what is compiled once more as it is compiled
-	$(VENV)/bin/pytest $(AT_ONCE)
-	@$(MAKE) --no-print-directory test-built
-
-test-built: $(VENV)/.installed   ## tests of what is compiled, on what is compiled; none where there is no C compiler
+# Compiled is what users run. Where there is no C compiler, there are only the sources, and they have the whole of it.
+test: $(VENV)/.installed   ## the whole test suite on the compiled program, then the tests of what is compiled on its sources
 	$(PY) -m authsvc.native.build
-	@if $(PY) -c "from authsvc import native; raise SystemExit(not native.is_current())"; \
-	then AUTHSVC_TESTS=built $(VENV)/bin/pytest $(AT_ONCE) $(COMPILED); else echo "nothing is compiled here, nothing of it tested"; fi
+	@if $(IS_COMPILED); \
+	then AUTHSVC_TESTS=built $(VENV)/bin/pytest $(AT_ONCE) && $(MAKE) --no-print-directory test-source; \
+	else $(VENV)/bin/pytest $(AT_ONCE); fi
+
+test-source: $(VENV)/.installed   ## tests of what may be compiled, on its sources
+	$(VENV)/bin/pytest $(AT_ONCE) $(FROM_SOURCE)
 
 check: $(VENV)/.installed   ## format, lint, types, import contracts, tests: all of it
 	$(VENV)/bin/ruff format --check .

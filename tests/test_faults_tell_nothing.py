@@ -122,6 +122,7 @@ def purchase(stage: str) -> dict[str, str]:
     }  # fmt: skip
 
 
+@pytest.mark.source
 @pytest.mark.parametrize("stage", STAGES)
 async def test_a_fault_in_a_stage(running: Running, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
     """Answered 96, or not at all when it cannot even be written; the log says where it was, and no more."""

@@ -70,6 +70,7 @@ def test_an_operator_may_leave_it_aside(seen: Seen) -> None:
     assert seen(AUTHSVC_NATIVE="0")["used"] is False
 
 
+@pytest.mark.source
 def test_without_a_build_the_sources_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(native, "BUILT", tmp_path)
     assert not native.use()

@@ -293,18 +293,21 @@ class Failing:
 @pytest.mark.parametrize(("error", "code"), [
     (LedgerDownError("gone"), "91"), (LateError("late"), "91"), (StaleAccountError("lost"), "96"),
 ])  # fmt: skip
+@pytest.mark.source
 async def test_faults_have_their_answers(engine: Parts, error: Exception, code: str) -> None:
     answer = await ask(pipeline_of(engine, Failing(error)), purchase())
     assert (answer["t"], answer["39"], answer["11"]) == ("0110", code, "000001")
     assert "38" not in answer
 
 
+@pytest.mark.source
 async def test_an_unknown_commit_is_never_answered(engine: Parts) -> None:
     """Neither yes nor no is known to be true (architecture, "The ledger")."""
     failing = pipeline_of(engine, Failing(CommitUnknownError("?")))
     assert await failing.handle(Line(), payload(purchase())) is None  # type: ignore[arg-type]
 
 
+@pytest.mark.source
 async def test_a_fault_nobody_foresaw(engine: Parts) -> None:
     """It leaves `handle`; the server asks for its answer, DE39 96, and logs it."""
     failing = pipeline_of(engine, Failing(ZeroDivisionError("secret")))

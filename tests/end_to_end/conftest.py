@@ -7,18 +7,20 @@ from pathlib import Path
 
 import pytest
 from e2e_bank import Bank
+from e2e_both_programs import difference
 from e2e_process import EngineProcess, run
 
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
     """Shared; whoever uses it leaves it running, with its clock anywhere. Decided again by the same product files, all that
-    these tests made it decide must come out the same."""
+    these tests made it decide must come out the same; and the same must become of it, compiled or not."""
     shared = EngineProcess(tmp_path_factory.mktemp("shared") / "data").start()
     yield shared
     shared.stop()
     again = run("replay", *shared.settings, "--products", "config/products")
     assert again.returncode == 0, again.stdout + again.stderr
+    assert difference(shared.data_dir / "ledger.sqlite") == ""
 
 
 @pytest.fixture
