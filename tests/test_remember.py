@@ -156,6 +156,7 @@ def _try(change: Any, *arguments: Any) -> None:
 
 def test_a_class_that_is_gone_is_not_taken_for_the_next(asks: Any) -> None:
     """At its address, perhaps."""
+    gc.freeze()  # what the other tests have left need not be looked at twenty times
     for turn in range(20):
         kind = type("Kind", (), {"name": f"of {turn}"})
         assert (asks.name_of(kind), asks.name_of(kind)) == (f"of {turn}", f"of {turn}")
@@ -165,6 +166,7 @@ def test_a_class_that_is_gone_is_not_taken_for_the_next(asks: Any) -> None:
         assert asked_last() is not None or sys.version_info >= (3, 13), (
             "kept, so that nothing else can be at its address"
         )
+    gc.unfreeze()
 
 
 def test_a_name_that_is_not_always_the_same(asks: Any) -> None:
