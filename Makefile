@@ -6,7 +6,9 @@ CONFIG ?= config/demo.toml
 # Two files of tests at a time; `make test AT_ONCE=` for one.
 AT_ONCE ?= -n 2 --dist loadfile
 # Tests of what may be compiled (docs/decisions/0042), and those that put something else in its place: once more, on the sources.
-FROM_SOURCE := tests/codec tests/rules tests/model tests/security tests/state tests/ledger \
+# Not those that wait for PostgreSQL or a cluster, whose modules are compiled nowhere.
+FROM_SOURCE := tests/codec tests/rules tests/model tests/security tests/ledger/test_ledger_sqlite.py \
+	$(filter-out tests/state/test_cluster.py,$(wildcard tests/state/test_*.py)) \
 	tests/test_native.py tests/test_pipeline.py tests/test_faults_tell_nothing.py
 IS_COMPILED = $(PY) -c "from authsvc import native; raise SystemExit(not native.is_current())"
 
